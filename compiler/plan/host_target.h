@@ -1,0 +1,14 @@
+// The machine at hand as a Target: instruction set, LLVM's CPU model, caches, CPUs that this process may run on.
+#pragma once
+
+#include "convc/status.h"
+#include "convc/target.h"
+
+namespace convc {
+
+Target host_target();
+
+// `host`, or a target's name.
+Result<Target> resolve_target(std::string_view text);
+
+}  // namespace convc

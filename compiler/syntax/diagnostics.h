@@ -1,0 +1,94 @@
+// Diagnostics: what is wrong with the user's text, where, in the user's own words.
+//
+// Each kind of diagnostic is declared once, in diagnostic_kinds.h, with typed arguments; a test fails when one is covered by
+// no file test. They are collected, so one run reports every mistake, and rendered at the end, as clang does it or as JSON:
+//
+//     diagnostics.report(range, diagnostic::unknown_stage, "convolve").fixit(range, "conv");
+//
+// Text: lower case, no full stop; describes the situation, with the numbers that clash.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/syntax/source.h"
+
+namespace convc {
+
+enum class Severity { error, warning };
+
+// Args are the types that the fmt text takes.
+template <class... Args>
+struct DiagnosticKind {
+    std::string_view id;  // "unknown-stage": printed in brackets after the message, and in JSON
+    Severity severity;
+    fmt::format_string<Args...> text;
+};
+
+struct FixIt {
+    SourceRange range;
+    std::string replacement;
+};
+
+struct DiagnosticNote {
+    std::optional<SourceRange> range;
+    std::string message;
+};
+
+struct Diagnostic {
+    std::string_view id;
+    Severity severity = Severity::error;
+    SourceRange range;
+    std::string message;
+    std::vector<DiagnosticNote> notes;
+    std::vector<FixIt> fixits;
+};
+
+// The diagnostics of one source file, in source order once rendered.
+class Diagnostics {
+public:
+    class Builder {
+    public:
+        Builder &note(std::string message);                     // about nothing in the text
+        Builder &note(SourceRange range, std::string message);  // about a place in it
+        Builder &fixit(SourceRange range, std::string replacement);
+
+    private:
+        friend class Diagnostics;
+        Builder(Diagnostics *owner, size_t index) : owner_(owner), index_(index) {}
+        Diagnostics *owner_;
+        size_t index_;
+    };
+
+    template <class... Args>
+    Builder report(SourceRange range, const DiagnosticKind<Args...> &kind, std::type_identity_t<Args>... args) {
+        return add(Diagnostic{kind.id, kind.severity, range, fmt::format(kind.text, args...), {}, {}});
+    }
+
+    bool has_errors() const { return errors_ > 0; }
+    size_t errors() const { return errors_; }
+    size_t warnings() const { return warnings_; }
+    const std::vector<Diagnostic> &all() const { return diagnostics_; }
+
+private:
+    Builder add(Diagnostic diagnostic);
+    std::vector<Diagnostic> diagnostics_;
+    size_t errors_ = 0;
+    size_t warnings_ = 0;
+};
+
+// file:line:col, message, source line, caret and range, fix-its and notes; rendered through llvm::SourceMgr. Bounded: a
+// very long source line is shown as a window around the caret, and at most `limit` diagnostics are shown, with a last line
+// that counts the rest.
+std::string render_text(const SourceFile &file, const Diagnostics &diagnostics, bool colour, size_t limit = 100);
+
+// One JSON object: {"file": ..., "diagnostics": [{"id", "severity", "message", "line", "column", "end_line", "end_column",
+// "notes": [...], "fixits": [...]}]}
+std::string render_json(const SourceFile &file, const Diagnostics &diagnostics);
+
+}  // namespace convc

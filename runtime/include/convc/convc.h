@@ -1,0 +1,87 @@
+/* convc.h: what every kernel that convc compiles has in common, in plain C.
+ *
+ * `convc compile net.conv -o out` writes out/libnet.a and out/net.h; net.h repeats this text, so a program needs nothing but
+ * those two files. For each layer NAME of net.conv it declares
+ *
+ *     typedef struct { const float *w0, *b0; } NAME_weights;
+ *     size_t NAME_packed_bytes(void);
+ *     size_t NAME_workspace_bytes(void);
+ *     int    NAME_pack(const NAME_weights *weights, void *packed);                        once
+ *     int    NAME(const float *x, const void *packed, float *y, void *workspace);         0, or a CONVC_ERROR_*
+ *     const convc_kernel_info *NAME_info(void);
+ *
+ * packed and workspace are 64-byte aligned, NULL when their size is 0, and overlap nothing. The call allocates nothing and
+ * may be made from many threads at once, each with its own workspace.
+ */
+#ifndef CONVC_H
+#define CONVC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    CONVC_OK = 0,
+    CONVC_ERROR_NULL = 1,      /* a pointer that must not be NULL is */
+    CONVC_ERROR_ALIGNMENT = 2, /* packed or workspace is not 64-byte aligned */
+    CONVC_ERROR_PACKED = 3,    /* packed was not filled by this kernel's pack function */
+    CONVC_ERROR_EXTENT = 4,    /* a run-time extent is negative, too small for the kernel or too large */
+    CONVC_ERROR_TARGET = 5,    /* this CPU runs none of the archive's variants */
+    CONVC_ERROR_INTERNAL = 6   /* a bug of convc's */
+};
+
+/* A tensor of the call. Extents in the layout's order; -1 stands for one given at run time. */
+typedef struct convc_tensor_info {
+    const char *name;   /* "x", or as declared; the output is "y" */
+    const char *layout; /* "nhwc" */
+    int32_t rank;       /* number of extents */
+    int32_t reserved;
+    const int64_t *extents;
+} convc_tensor_info;
+
+/* A tensor of learned numbers, f32, in PyTorch's name, shape and row-major order. */
+typedef struct convc_parameter_info {
+    const char *name; /* "0.weight" */
+    int32_t rank;
+    int32_t reserved;
+    const int64_t *shape;
+} convc_parameter_info;
+
+/* Everything about one kernel, for programs that find it by name (dlsym, ctypes). Static; never freed. */
+typedef struct convc_kernel_info {
+    uint32_t abi; /* CONVC_ABI */
+    uint32_t reserved;
+    const char *name;     /* "res2_3x3" */
+    const char *layer;    /* "f32 nhwc[1, 56, 56, 64] -> conv(64, 3x3, pad=1) + bias + relu" */
+    const char *schedule; /* "direct(...)" */
+    const char *target;   /* "x86-64-linux-avx2-fma" */
+    const char *version;  /* of convc */
+    int32_t input_count;
+    int32_t parameter_count;
+    const convc_tensor_info *inputs; /* x first */
+    const convc_tensor_info *output;
+    const convc_parameter_info *parameters; /* in the order of NAME_weights' members; NULL when there are none */
+    size_t packed_bytes;
+    size_t workspace_bytes;
+    /* NAME_pack and NAME with uniform arguments. extents: the run-time extents in x's axis order, NULL when there are none. */
+    int (*pack)(const float *const *parameters, void *packed);
+    int (*run)(const int64_t *extents, const float *const *inputs, const void *packed, float *y, void *workspace);
+} convc_kernel_info;
+
+#define CONVC_ABI 1u
+
+/* Threads a call may use; 0 restores the default, which is $CONVC_NUM_THREADS or else every CPU the process may run on.
+ * Returns the number in force. Not while a call is under way in another thread. */
+int convc_set_threads(int threads);
+
+/* Ends the worker threads; the next call starts them again. Not while a call is under way in another thread. */
+void convc_shutdown(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CONVC_H */

@@ -1,0 +1,37 @@
+// A Target: what a kernel is compiled for. The string form is what `--target`, `schedule ... on "..."` and the caches use:
+// architecture, system and instruction set, then optionally the CPU model and the thread count:
+//
+//     x86-64-linux-avx2-fma
+//     x86-64-linux-avx512 znver5 2t
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "convc/status.h"
+
+namespace convc {
+
+enum class Isa { sse41, avx2, avx512, neon };
+
+struct Target {
+    Isa isa = Isa::avx2;
+    std::string cpu;  // LLVM's name of the CPU model ("znver3"); empty: any
+    int threads = 0;  // 0: not known
+    int64_t l1_bytes = 32 << 10;
+    int64_t l2_bytes = 512 << 10;
+    int64_t l3_bytes = 8 << 20;
+
+    int vector_lanes() const;          // f32 lanes of one register
+    int vector_registers() const;      // architectural vector registers
+    std::string name() const;          // "x86-64-linux-avx2-fma"
+    std::string full_name() const;     // with CPU model and threads, where known
+    std::string triple() const;        // LLVM's: "x86_64-unknown-linux-gnu"
+    bool operator==(const Target &) const = default;
+};
+
+// Reads name() or full_name(). `host` is resolved by compiler/plan/host_target.h.
+Result<Target> parse_target(std::string_view text);
+
+}  // namespace convc

@@ -1,0 +1,96 @@
+#include "convc/target.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <vector>
+
+namespace convc {
+namespace {
+
+struct IsaFacts {
+    Isa isa;
+    std::string_view name;
+    std::string_view triple;
+    int lanes;
+    int registers;
+};
+
+constexpr std::array<IsaFacts, 4> isa_facts{{
+    {Isa::sse41, "x86-64-linux-sse41", "x86_64-unknown-linux-gnu", 4, 16},
+    {Isa::avx2, "x86-64-linux-avx2-fma", "x86_64-unknown-linux-gnu", 8, 16},
+    {Isa::avx512, "x86-64-linux-avx512", "x86_64-unknown-linux-gnu", 16, 32},
+    {Isa::neon, "arm-64-linux", "aarch64-unknown-linux-gnu", 4, 32},
+}};
+
+const IsaFacts &facts(Isa isa) {
+    for (const IsaFacts &row : isa_facts) {
+        if (row.isa == isa) return row;
+    }
+    return isa_facts[0];
+}
+
+std::vector<std::string_view> words(std::string_view text) {
+    std::vector<std::string_view> found;
+    size_t at = 0;
+    while (at < text.size()) {
+        const size_t begin = text.find_first_not_of(" \t", at);
+        if (begin == std::string_view::npos) break;
+        const size_t end = std::min(text.find_first_of(" \t", begin), text.size());
+        found.push_back(text.substr(begin, end - begin));
+        at = end;
+    }
+    return found;
+}
+
+// "2t"
+int thread_count(std::string_view word) {
+    int count = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
+    const bool whole = error == std::errc() && end + 1 == word.data() + word.size() && *end == 't';
+    return whole && count > 0 ? count : 0;
+}
+
+}  // namespace
+
+int Target::vector_lanes() const { return facts(isa).lanes; }
+int Target::vector_registers() const { return facts(isa).registers; }
+std::string Target::name() const { return std::string(facts(isa).name); }
+std::string Target::triple() const { return std::string(facts(isa).triple); }
+
+std::string Target::full_name() const {
+    std::string text = name();
+    if (!cpu.empty()) text += " " + cpu;
+    if (threads > 0) text += fmt::format(" {}t", threads);
+    return text;
+}
+
+Result<Target> parse_target(std::string_view text) {
+    Target target;
+    const std::vector<std::string_view> parts = words(text);
+    bool known = false;
+    for (const IsaFacts &row : isa_facts) {
+        if (parts.empty() || parts[0] != row.name) continue;
+        target.isa = row.isa;
+        known = true;
+    }
+    if (!known) {
+        std::string names = "host";
+        for (const IsaFacts &row : isa_facts) names += fmt::format(", {}", row.name);
+        return Error{Failure::usage, fmt::format("unknown target '{}'; known are {}", text, names)};
+    }
+    for (size_t i = 1; i < parts.size(); i++) {
+        if (const int threads = thread_count(parts[i]); threads > 0 && target.threads == 0) {
+            target.threads = threads;
+        } else if (target.cpu.empty() && target.threads == 0) {
+            target.cpu = parts[i];
+        } else {
+            return Error{Failure::usage, fmt::format("target '{}': unexpected '{}' after '{}'", text, parts[i],
+                                                     target.full_name())};
+        }
+    }
+    return target;
+}
+
+}  // namespace convc
