@@ -1,0 +1,69 @@
+// The C entry points of a kernel: NAME, NAME_pack, NAME_info and the size functions, written with LLVM's IRBuilder into an
+// object file of their own. They check the pointers, lay out the workspace, build Halide's buffers on the stack and call the
+// Halide functions of the plan's groups one after another.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "convc/layer.h"
+#include "convc/status.h"
+#include "convc/target.h"
+
+namespace convc {
+
+// One halide_buffer_t that a Halide function takes. All data are f32.
+struct BufferArgument {
+    enum class Place {
+        input,      // Layer::inputs[index]
+        parameter,  // NAME_weights' member number `index` (pack functions only)
+        packed,     // `offset` bytes into packed memory
+        workspace,  // `offset` bytes into the workspace (an intermediate between two groups)
+        output,     // y
+    };
+    struct Dimension {
+        int32_t extent = 0;
+        int32_t stride = 0;  // in elements; mins are 0
+    };
+    Place place = Place::input;
+    int index = 0;
+    uint64_t offset = 0;
+    std::vector<Dimension> dimensions;  // in the order of the Halide function's buffer
+};
+
+// A call of a Halide function: int function(void *user_context, halide_buffer_t *...).
+struct HalideCall {
+    std::string function;
+    std::vector<BufferArgument> arguments;
+    // Of the arena allocator (runtime/kernel_runtime/kernel_runtime.h): bytes that the function takes outside its parallel
+    // loops, and bytes that one task of a parallel loop takes.
+    uint64_t task_arena_bytes = 0;
+};
+
+struct EntryPoints {
+    std::string symbol;  // "res2_3x3"
+    Layer layer;
+    std::string schedule;  // for NAME_info
+    std::vector<HalideCall> run;
+    std::vector<HalideCall> pack;
+    // Packed memory: a header of packed_header_bytes with the tag, then the parameters. 0 when the layer has no parameters.
+    uint64_t packed_bytes = 0;
+    uint64_t packed_tag = 0;  // hash of canonical line, schedule and target: what pack writes and the call checks
+    // Workspace: intermediates first (the offsets of Place::workspace), then, from arena_offset, the allocator's memory.
+    uint64_t workspace_bytes = 0;
+    uint64_t arena_offset = 0;
+    // Weights baked in: the packed bytes are a constant of the object, `packed` is ignored and packed_bytes() is 0.
+    std::string baked_packed;
+};
+
+inline constexpr uint64_t packed_header_bytes = 64;
+
+// The object file (ELF) with the entry points for this target.
+Result<std::string> build_entry_object(const EntryPoints &entry, const Target &target);
+
+// The Halide object with its runtime symbols renamed to convc's (halide_malloc -> convc_kernel_malloc_v1, ...), so that it
+// never meets a Halide runtime of the user's program; every symbol but `keep_global` names made local or hidden.
+Result<std::string> rename_runtime_symbols(const std::string &object);
+
+}  // namespace convc
