@@ -66,6 +66,7 @@ struct Stage {
     SourceRange range;  // without the epilogues
     std::vector<Argument> arguments;
     std::vector<Epilogue> epilogues;
+    bool broken = false;  // only in Module::broken: arguments or epilogues with syntax errors are left out of this stage
 };
 
 struct Tensor {
@@ -136,6 +137,10 @@ using Statement = std::variant<Let, Layer, ScheduleStatement>;
 struct Module {
     std::vector<Statement> statements;
     std::vector<Comment> comments;  // in source order
+    // Statements with syntax errors, as far as they were understood, in source order. They are already diagnosed; they are
+    // kept so that a use of their names is not reported as a further mistake, and so that what is left of them can be
+    // checked. Expect null expressions, empty names and empty lists.
+    std::vector<Statement> broken;
 };
 
 }  // namespace convc::ast

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "compiler/syntax/source.h"
@@ -57,17 +58,19 @@ public:
         Builder &note(std::string message);                     // about nothing in the text
         Builder &note(SourceRange range, std::string message);  // about a place in it
         Builder &fixit(SourceRange range, std::string replacement);
+        Builder() = default;  // drops what it is given
 
     private:
         friend class Diagnostics;
         Builder(Diagnostics *owner, size_t index) : owner_(owner), index_(index) {}
-        Diagnostics *owner_;
-        size_t index_;
+        Diagnostics *owner_ = nullptr;
+        size_t index_ = 0;
     };
 
     template <class... Args>
     Builder report(SourceRange range, const DiagnosticKind<Args...> &kind, std::type_identity_t<Args>... args) {
-        return add(Diagnostic{kind.id, kind.severity, range, fmt::format(kind.text, args...), {}, {}});
+        return add(
+            Diagnostic{kind.id, kind.severity, range, fmt::vformat(kind.text, fmt::make_format_args(args...)), {}, {}});
     }
 
     bool has_errors() const { return errors_ > 0; }
@@ -75,16 +78,22 @@ public:
     size_t warnings() const { return warnings_; }
     const std::vector<Diagnostic> &all() const { return diagnostics_; }
 
+    static constexpr size_t max_kept = 10000;  // so hostile text cannot fill the memory
+
 private:
-    Builder add(Diagnostic diagnostic);
+    Builder add(Diagnostic diagnostic);  // past max_kept, counts only
     std::vector<Diagnostic> diagnostics_;
     size_t errors_ = 0;
     size_t warnings_ = 0;
 };
 
+// The user's text as a message quotes it: cut to a few dozen characters, unprintable bytes as \xNN. A message must never hold
+// a piece of the source that did not go through this.
+std::string excerpt(std::string_view text);
+
 // file:line:col, message, source line, caret and range, fix-its and notes; rendered through llvm::SourceMgr. Bounded: a
 // very long source line is shown as a window around the caret, and at most `limit` diagnostics are shown, with a last line
-// that counts the rest.
+// that counts the rest. Columns count characters (UTF-8 code points, a tab being one) from 1.
 std::string render_text(const SourceFile &file, const Diagnostics &diagnostics, bool colour, size_t limit = 100);
 
 // One JSON object: {"file": ..., "diagnostics": [{"id", "severity", "message", "line", "column", "end_line", "end_column",
