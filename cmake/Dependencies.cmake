@@ -1,3 +1,4 @@
+# The packages that more than one folder of ours uses.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(LLVM 19.1 CONFIG REQUIRED)

@@ -1,3 +1,4 @@
+// Layers as plain data: names, derived extents, and the canonical line.
 #include "convc/layer.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Schedules as plain data: how they print, parse and compare.
 #include "convc/schedule.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Targets as plain data: what each instruction set offers, and how a target is named.
 #include "convc/target.h"
 
 #include <fmt/format.h>
