@@ -75,9 +75,10 @@ StageCost stage_cost(const Layer &layer, int index) {
 }
 
 bool has_runtime_extent(const Layer &layer) {
-    const auto at_run_time = [](const auto &holder) { return holder.has_runtime_extent(); };
-    return std::any_of(layer.inputs.begin(), layer.inputs.end(), [&](const auto &x) { return at_run_time(x.type); }) ||
-           std::any_of(layer.stages.begin(), layer.stages.end(), [&](const auto &s) { return at_run_time(s.output); });
+    const auto input_has = [](const NamedTensor &input) { return input.type.has_runtime_extent(); };
+    const auto output_has = [](const Stage &stage) { return stage.output.has_runtime_extent(); };
+    return std::any_of(layer.inputs.begin(), layer.inputs.end(), input_has) ||
+           std::any_of(layer.stages.begin(), layer.stages.end(), output_has);
 }
 
 Count dense_macs(const Layer &layer) {
@@ -89,6 +90,15 @@ Count dense_macs(const Layer &layer) {
 }
 
 }  // namespace
+
+Layer with_one_image(Layer layer) {
+    const auto resolve = [](TensorType &type) {
+        if (type.batch == runtime_extent) type.batch = 1;
+    };
+    for (NamedTensor &input : layer.inputs) resolve(input.type);
+    for (Stage &stage : layer.stages) resolve(stage.output);
+    return layer;
+}
 
 Count macs_per_element(const Stage &stage) {
     if (stage.kind == StageKind::shuffle) return 0;

@@ -40,6 +40,9 @@ struct LayerCost {
     double intensity = 0;  // 2 * real_macs / bytes
 };
 
+// A batch that is known only at run time becomes 1.
+Layer with_one_image(Layer layer);
+
 // nullopt when the layer has run-time extents.
 std::optional<LayerCost> layer_cost(const Layer &layer);
 
