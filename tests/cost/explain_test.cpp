@@ -42,7 +42,7 @@ stage 2: transposed(4, 4x4, stride=2, pad=1)
   width   k = 4  k' = 4  o = (9 - 1) * 2 - 1 - 1 + 4 + 0 = 18
 
 cost
-              MACs  real MACs  dense MACs  parameters  bytes  FLOP/byte  receptive field
+             MACs  real MACs  dense MACs  parameters  bytes  FLOP/byte  receptive field
   stage 0  11,664      8,464      23,328         152  4,496       3.77              5x5
   stage 1       0          0           0           0  5,184       0.00              5x5
   stage 2  41,472     36,992      41,472         512  9,824       7.53              6x6
