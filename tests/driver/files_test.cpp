@@ -1,3 +1,4 @@
+// Reading files whole and replacing them atomically.
 #include "compiler/driver/files.h"
 
 #include <gtest/gtest.h>

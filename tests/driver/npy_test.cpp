@@ -1,3 +1,4 @@
+// .npy files: what numpy writes, and everything that can be wrong with one.
 #include "compiler/driver/tensor_io/npy.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// .npz files: what numpy writes, damaged in every byte.
 #include "compiler/driver/tensor_io/npz.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Pictures as tensors and back.
 #include "compiler/driver/tensor_io/picture.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// .safetensors files, and headers that lie.
 #include "compiler/driver/tensor_io/safetensors.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Where a layer's parameters come from.
 #include "compiler/driver/tensor_io/weights.h"
 
 #include <gtest/gtest.h>

@@ -13,6 +13,7 @@ MAXIMUM_LINES = 600
 RANKS = {
     "runtime": 0,
     "schedules": 1,
+    "compiler/measure": 1,
     "compiler/syntax": 2,
     "compiler/sema": 3,
     "compiler/cost": 4,
