@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <exception>
 #include <optional>
 
 #include "compiler/reference/activation.h"
@@ -181,7 +182,7 @@ std::optional<Error> check_sizes(const Layer &layer, const std::vector<Reference
 }  // namespace
 
 Result<ReferenceResult> run_reference(const Layer &layer, const std::vector<ReferenceTensor> &inputs,
-                                      const std::vector<ReferenceTensor> &parameters) {
+                                      const std::vector<ReferenceTensor> &parameters) try {
     const std::vector<Parameter> wanted = layer.parameters();
     if (auto error = check_sizes(layer, inputs, wanted, parameters)) return *error;
     Operands operands;
@@ -200,6 +201,9 @@ Result<ReferenceResult> run_reference(const Layer &layer, const std::vector<Refe
         x = run_stage(layer.stages[static_cast<size_t>(i)], x, weights, operands);
     }
     return ReferenceResult{std::move(x.values), std::move(x.errors)};
+} catch (const std::exception &exception) {  // std::bad_alloc, std::length_error
+    return Error{Failure::environment,
+                 fmt::format("the reference needs more memory than there is ({})", exception.what())};
 }
 
 }  // namespace convc
