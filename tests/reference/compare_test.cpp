@@ -1,3 +1,4 @@
+// When an output counts as right, and what is said when it does not.
 #include "compiler/reference/compare.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// `?` extents: what is worked out from them, and what is refused.
 #include "compiler/reference/runtime_extents.h"
 
 #include <gtest/gtest.h>
