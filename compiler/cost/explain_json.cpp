@@ -1,3 +1,4 @@
+// The explanation for programs: one JSON object.
 #include <nlohmann/json.hpp>
 #include <optional>
 

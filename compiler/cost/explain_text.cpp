@@ -1,3 +1,4 @@
+// The explanation for people: a table of stages, then totals and where they come from.
 #include <fmt/format.h>
 
 #include <functional>
