@@ -1,6 +1,6 @@
-// The C entry points of a kernel: NAME, NAME_pack, NAME_info and the size functions, written with LLVM's IRBuilder into an
-// object file of their own. They check the pointers, lay out the workspace, build Halide's buffers on the stack and call the
-// Halide functions of the plan's groups one after another.
+// The C entry points of a kernel: NAME, NAME_pack, NAME_info and the size functions, written with LLVM's IRBuilder into
+// an object file of their own. They check the pointers, lay out the workspace, build Halide's buffers on the stack and
+// call the Halide functions of the plan's groups one after another.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ struct BufferArgument {
 struct HalideCall {
     std::string function;
     std::vector<BufferArgument> arguments;
-    // Of the arena allocator (runtime/kernel_runtime/kernel_runtime.h): bytes that the function takes outside its parallel
-    // loops, and bytes that one task of a parallel loop takes.
+    // Of the arena allocator (runtime/kernel_runtime/kernel_runtime.h): bytes that the function takes outside its
+    // parallel loops, and bytes that one task of a parallel loop takes.
     uint64_t task_arena_bytes = 0;
 };
 
@@ -47,10 +47,12 @@ struct EntryPoints {
     std::string schedule;  // for NAME_info
     std::vector<HalideCall> run;
     std::vector<HalideCall> pack;
-    // Packed memory: a header of packed_header_bytes with the tag, then the parameters. 0 when the layer has no parameters.
+    // Packed memory: a header of packed_header_bytes with the tag, then the parameters. 0 when the layer has no
+    // parameters.
     uint64_t packed_bytes = 0;
     uint64_t packed_tag = 0;  // hash of canonical line, schedule and target: what pack writes and the call checks
-    // Workspace: intermediates first (the offsets of Place::workspace), then, from arena_offset, the allocator's memory.
+    // Workspace: intermediates first (the offsets of Place::workspace), then, from arena_offset, the allocator's
+    // memory.
     uint64_t workspace_bytes = 0;
     uint64_t arena_offset = 0;
     // Weights baked in: the packed bytes are a constant of the object, `packed` is ignored and packed_bytes() is 0.
@@ -62,8 +64,11 @@ inline constexpr uint64_t packed_header_bytes = 64;
 // The object file (ELF) with the entry points for this target.
 Result<std::string> build_entry_object(const EntryPoints &entry, const Target &target);
 
-// The Halide object with its runtime symbols renamed to convc's (halide_malloc -> convc_kernel_malloc_v1, ...), so that it
-// never meets a Halide runtime of the user's program; every symbol but `keep_global` names made local or hidden.
-Result<std::string> rename_runtime_symbols(const std::string &object);
+// A Halide object made fit to stand beside others, in an archive, a shared library or the JIT. `functions` are those
+// that the entry points call (HalideCall::function); they become hidden: other objects of the library see them, its
+// users do not. Halide's runtime functions get convc's names (halide_malloc -> convc_kernel_malloc_v1, ...), so that
+// they never meet a Halide runtime of the user's program. Everything else becomes local or goes, and no name depends on
+// what the process compiled before. An object that needs any other function than those of libc and libm is refused.
+Result<std::string> rename_runtime_symbols(const std::string &object, const std::vector<std::string> &functions);
 
 }  // namespace convc
