@@ -26,13 +26,21 @@ constexpr std::array<LayoutFacts, 6> layouts{{
     {Layout::ncdhw, "ncdhw", 3, false},
 }};
 
-const LayoutFacts &facts(Layout layout) { return layouts[static_cast<size_t>(layout)]; }
+const LayoutFacts &facts(Layout layout) {
+    return layouts[static_cast<size_t>(layout)];
+}
 
 }  // namespace
 
-int spatial_rank(Layout layout) { return facts(layout).rank; }
-bool channels_last(Layout layout) { return facts(layout).channels_last; }
-const char *layout_name(Layout layout) { return facts(layout).name; }
+int spatial_rank(Layout layout) {
+    return facts(layout).rank;
+}
+bool channels_last(Layout layout) {
+    return facts(layout).channels_last;
+}
+const char *layout_name(Layout layout) {
+    return facts(layout).name;
+}
 
 std::optional<Layout> layout_named(std::string_view name) {
     for (const LayoutFacts &row : layouts) {
@@ -129,7 +137,9 @@ std::string Layer::c_name() const {
 
 // ---- the canonical line
 
-std::string print_extent(int64_t extent) { return extent == runtime_extent ? "?" : std::to_string(extent); }
+std::string print_extent(int64_t extent) {
+    return extent == runtime_extent ? "?" : std::to_string(extent);
+}
 
 std::string print_number(double value) {
     std::array<char, 64> buffer{};
@@ -186,11 +196,16 @@ std::string print_pad(const Stage &stage) {
 
 std::string print_pad_mode(const Stage &stage) {
     switch (stage.pad_mode) {
-        case PadMode::zeros: return "";
-        case PadMode::reflect: return ", pad_mode=reflect";
-        case PadMode::replicate: return ", pad_mode=replicate";
-        case PadMode::circular: return ", pad_mode=circular";
-        case PadMode::constant: return ", pad_mode=" + print_number(stage.pad_value);
+        case PadMode::zeros:
+            return "";
+        case PadMode::reflect:
+            return ", pad_mode=reflect";
+        case PadMode::replicate:
+            return ", pad_mode=replicate";
+        case PadMode::circular:
+            return ", pad_mode=circular";
+        case PadMode::constant:
+            return ", pad_mode=" + print_number(stage.pad_value);
     }
     return "";
 }
@@ -221,18 +236,20 @@ std::string print_constant_weights(const Stage &stage) {
 }
 
 std::string print_epilogue(const Layer &layer, const Epilogue &epilogue) {
-    static constexpr std::array<const char *, 14> names{"bias", "relu",      "relu6",       "leaky_relu", "clip",
-                                                        "sigmoid", "tanh",   "silu",        "gelu",       "hardswish",
-                                                        "hardsigmoid", "scale", "add",      "mul"};
+    static constexpr std::array<const char *, 14> names{"bias",        "relu",  "relu6", "leaky_relu", "clip",
+                                                        "sigmoid",     "tanh",  "silu",  "gelu",       "hardswish",
+                                                        "hardsigmoid", "scale", "add",   "mul"};
     const std::string name = names[static_cast<size_t>(epilogue.kind)];
     switch (epilogue.kind) {
-        case EpilogueKind::leaky_relu: return fmt::format("{}({})", name, print_number(epilogue.low));
+        case EpilogueKind::leaky_relu:
+            return fmt::format("{}({})", name, print_number(epilogue.low));
         case EpilogueKind::clip:
             return fmt::format("{}({}, {})", name, print_number(epilogue.low), print_number(epilogue.high));
         case EpilogueKind::add:
         case EpilogueKind::mul:
             return fmt::format("{}({})", name, layer.inputs[static_cast<size_t>(epilogue.operand)].name);
-        default: return name;
+        default:
+            return name;
     }
 }
 
@@ -261,8 +278,10 @@ std::string print_geometry(const Stage &stage) {
 std::string print_core(const Stage &stage) {
     const std::string kernel = stage.axes.empty() ? "" : print_axes(stage.axes, &Axis::kernel, false);
     switch (stage.kind) {
-        case StageKind::shuffle: return fmt::format("shuffle({})", stage.groups);
-        case StageKind::depthwise: return fmt::format("depthwise({}{})", kernel, print_geometry(stage));
+        case StageKind::shuffle:
+            return fmt::format("shuffle({})", stage.groups);
+        case StageKind::depthwise:
+            return fmt::format("depthwise({}{})", kernel, print_geometry(stage));
         case StageKind::convolution:
             return fmt::format("conv({}, {}{})", stage.out_channels, kernel, print_geometry(stage));
         case StageKind::transposed:

@@ -55,10 +55,18 @@ int thread_count(std::string_view word) {
 
 }  // namespace
 
-int Target::vector_lanes() const { return facts(isa).lanes; }
-int Target::vector_registers() const { return facts(isa).registers; }
-std::string Target::name() const { return std::string(facts(isa).name); }
-std::string Target::triple() const { return std::string(facts(isa).triple); }
+int Target::vector_lanes() const {
+    return facts(isa).lanes;
+}
+int Target::vector_registers() const {
+    return facts(isa).registers;
+}
+std::string Target::name() const {
+    return std::string(facts(isa).name);
+}
+std::string Target::triple() const {
+    return std::string(facts(isa).triple);
+}
 
 std::string Target::full_name() const {
     std::string text = name();
@@ -87,8 +95,8 @@ Result<Target> parse_target(std::string_view text) {
         } else if (target.cpu.empty() && target.threads == 0) {
             target.cpu = parts[i];
         } else {
-            return Error{Failure::usage, fmt::format("target '{}': unexpected '{}' after '{}'", text, parts[i],
-                                                     target.full_name())};
+            return Error{Failure::usage,
+                         fmt::format("target '{}': unexpected '{}' after '{}'", text, parts[i], target.full_name())};
         }
     }
     return target;

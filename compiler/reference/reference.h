@@ -1,8 +1,11 @@
-// The reference: every stage of the language in plain fp64 loops. `run --verify`, the tuner and the tests compare with it.
-// Slow on purpose, and short enough to be read whole.
+// The reference: every stage of the language in plain fp64 loops. `run --verify`, the tuner and the tests compare with
+// it. Slow on purpose, and short enough to be read whole.
+//
+//     Result<ReferenceResult> expected = run_reference(layer, inputs, parameters);
+//     Comparison comparison = compare_output(layer, got, *expected, Tolerance::bounded);   // compare.h
+//     if (!comparison.ok()) print(comparison.message());
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "convc/layer.h"
@@ -15,12 +18,15 @@ using ReferenceTensor = std::vector<double>;
 
 struct ReferenceResult {
     ReferenceTensor output;
-    // sum |w||x| (plus |bias| and so on) carried through the chain: the scale of the f32 error bound, an output element
-    ReferenceTensor magnitude;
+    // What an f32 kernel's output may differ by, an element: gamma_K * sum |w||x|, carried through the chain and its
+    // epilogues (error_bound.h derives it). 0 where the output is NaN or infinite; infinite where f32 may overflow.
+    ReferenceTensor error_bound;
 };
 
-// inputs and parameters in the order of layer.inputs and layer.parameters(); parameters in PyTorch's shapes.
-// The layer must have no run-time extents (resolve_runtime_extents first).
+// inputs and parameters in the order of layer.inputs and layer.parameters(); parameters in PyTorch's shapes. The
+// layer's own constants (weights=, clip's limits and so on) count as f32, as in the kernel. Padding with zeros, and
+// constant taps that are zero, contribute nothing: not even NaN where what they would multiply is NaN or infinite. The
+// layer must have no run-time extents (resolve_runtime_extents first).
 Result<ReferenceResult> run_reference(const Layer &layer, const std::vector<ReferenceTensor> &inputs,
                                       const std::vector<ReferenceTensor> &parameters);
 

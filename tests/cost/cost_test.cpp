@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "compiler/cost/tap_pairs.h"
-#include "tests/cost/build_layer.h"
+#include "tests/support/build_layer.h"
 
 namespace convc {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/cost/build_layer.h"
+#include "tests/support/build_layer.h"
 
 namespace convc {
 namespace {

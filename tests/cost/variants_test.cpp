@@ -7,7 +7,7 @@
 #include "compiler/cost/cost.h"
 #include "compiler/cost/derivation.h"
 #include "compiler/cost/explain.h"
-#include "tests/cost/build_layer.h"
+#include "tests/support/build_layer.h"
 
 namespace convc {
 namespace {

@@ -1,8 +1,9 @@
-// A kernel in this process, ready to be called. Made by load_kernel() from a Kernel's objects with LLVM's ORC LLJIT and
-// JITLink; no page is ever writable and executable at once. Unloaded when the last copy of the handle is gone.
+// A kernel in this process, ready to be called. Made by load_kernel() from a Kernel's objects with LLVM's ORC and JITLink;
+// no page is ever writable and executable at once. Unloaded when the last copy of the handle is gone.
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "convc/convc.h"
 #include "convc/kernel.h"
@@ -14,6 +15,9 @@ namespace convc {
 class LoadedKernel {
 public:
     const convc_kernel_info &info() const { return *info_; }
+
+    // A further symbol of the kernel's objects; nullptr when there is none. Valid as long as a handle is.
+    void *symbol(std::string_view name) const;
 
 private:
     friend Result<LoadedKernel> load_kernel(const Kernel &kernel);

@@ -1,4 +1,4 @@
-#include "tests/cost/build_layer.h"
+#include "tests/support/build_layer.h"
 
 #include <utility>
 
@@ -20,12 +20,21 @@ TensorType nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels) 
     return {DataType::f32, Layout::nhwc, batch, channels, {height, width}};
 }
 
-std::vector<Axis> square(int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+TensorType tensor(Layout layout, int64_t batch, std::vector<int64_t> space, int64_t channels) {
+    return {DataType::f32, layout, batch, channels, std::move(space)};
+}
+
+std::vector<Axis> line(int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
     Axis axis;
     axis.kernel = kernel;
     axis.stride = stride;
     axis.dilation = dilation;
     axis.pad_before = axis.pad_after = pad;
+    return {axis};
+}
+
+std::vector<Axis> square(int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+    const Axis axis = line(kernel, stride, pad, dilation)[0];
     return {axis, axis};
 }
 
@@ -82,6 +91,16 @@ LayerBuilder &LayerBuilder::weights(std::vector<double> values) {
 LayerBuilder &LayerBuilder::pad_mode(PadMode mode, double value) {
     layer_.stages.back().pad_mode = mode;
     layer_.stages.back().pad_value = value;
+    return *this;
+}
+
+LayerBuilder &LayerBuilder::epilogue(const Epilogue &epilogue) {
+    layer_.stages.back().epilogues.push_back(epilogue);
+    return *this;
+}
+
+LayerBuilder &LayerBuilder::flip() {
+    layer_.stages.back().flip = true;
     return *this;
 }
 

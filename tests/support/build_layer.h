@@ -8,9 +8,13 @@
 namespace convc::test {
 
 TensorType nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels);
+TensorType tensor(Layout layout, int64_t batch, std::vector<int64_t> space, int64_t channels);
 
 // Axes of a square kernel.
 std::vector<Axis> square(int64_t kernel, int64_t stride = 1, int64_t pad = 0, int64_t dilation = 1);
+
+// The one axis of a 1-D layer.
+std::vector<Axis> line(int64_t kernel, int64_t stride = 1, int64_t pad = 0, int64_t dilation = 1);
 
 class LayerBuilder {
 public:
@@ -23,7 +27,9 @@ public:
     LayerBuilder &epilogue(EpilogueKind kind, int operand = -1);
     LayerBuilder &weights(std::vector<double> values);
     LayerBuilder &pad_mode(PadMode mode, double value = 0);
+    LayerBuilder &flip();
     LayerBuilder &input(std::string name, TensorType type);
+    LayerBuilder &epilogue(const Epilogue &epilogue);
 
     operator const Layer &() const { return layer_; }
     const Layer &layer() const { return layer_; }

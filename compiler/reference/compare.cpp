@@ -1,0 +1,75 @@
+#include "compiler/reference/compare.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace convc {
+namespace {
+
+// By what part of the allowance two numbers differ: at most 1 is right.
+double excess(double got, double expected, double allowed) {
+    if (got == expected || (std::isnan(got) && std::isnan(expected)) || std::isinf(allowed)) return 0;
+    if (!std::isfinite(got) || !std::isfinite(expected) || allowed == 0) return std::numeric_limits<double>::infinity();
+    return std::abs(got - expected) / allowed;
+}
+
+std::vector<int64_t> index_of(const TensorType &type, size_t offset) {
+    std::vector<int64_t> index = type.extents();
+    auto rest = static_cast<int64_t>(offset);
+    for (size_t axis = index.size(); axis-- > 0;) {
+        const int64_t extent = index[axis];
+        index[axis] = rest % extent;
+        rest /= extent;
+    }
+    return index;
+}
+
+}  // namespace
+
+std::string Comparison::message() const {
+    if (index.empty()) return fmt::format("the output does not have {} elements", elements);
+    const std::string place =
+        fmt::format("at [{}]: got {}, expected {}, allowed {:.3g}", fmt::join(index, ", "), got, expected, allowed);
+    if (ok()) return fmt::format("all {} elements agree; worst {}", elements, place);
+    return fmt::format("{} of {} elements differ; {}", wrong, elements, place);
+}
+
+Comparison compare_output(const TensorType &type, std::span<const float> got, const ReferenceResult &expected,
+                          Tolerance tolerance) {
+    Comparison comparison;
+    comparison.elements = static_cast<int64_t>(expected.output.size());
+    if (got.size() != expected.output.size()) {
+        comparison.wrong = std::max<int64_t>(comparison.elements, 1);
+        return comparison;
+    }
+    double worst = -1;
+    for (size_t i = 0; i < got.size(); i++) {
+        const double allowed = tolerance == Tolerance::exact ? 0 : expected.error_bound[i];
+        const double difference = excess(got[i], expected.output[i], allowed);
+        comparison.wrong += difference > 1;
+        if (difference <= worst) continue;
+        worst = difference;
+        comparison.index = index_of(type, i);
+        comparison.got = got[i];
+        comparison.expected = expected.output[i];
+        comparison.allowed = allowed;
+    }
+    return comparison;
+}
+
+double relative_l2_error(std::span<const float> got, const ReferenceResult &expected) {
+    double difference = 0;
+    double norm = 0;
+    for (size_t i = 0; i < std::min(got.size(), expected.output.size()); i++) {
+        if (!std::isfinite(expected.output[i])) continue;
+        difference += (got[i] - expected.output[i]) * (got[i] - expected.output[i]);
+        norm += expected.output[i] * expected.output[i];
+    }
+    return difference == 0 ? 0 : std::sqrt(difference / norm);
+}
+
+}  // namespace convc

@@ -1,0 +1,209 @@
+#include "compiler/reference/reference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <exception>
+#include <optional>
+
+#include "compiler/reference/activation.h"
+#include "compiler/reference/error_bound.h"
+#include "compiler/reference/tensor_view.h"
+
+namespace convc {
+namespace {
+
+using Index = TensorView::Index;
+
+// What a stage reads: the layer's x, or what the stage before it computed.
+struct StageInput {
+    TensorView view;
+    ReferenceTensor values;
+    ReferenceTensor errors;
+};
+
+// What one tap reads: the input's elements at `from` (the same position in every channel), a constant, or nothing.
+struct TapSource {
+    enum class Kind { nothing, input, constant } kind = Kind::input;
+    Index from{};
+};
+
+// The input position, possibly in the padding, that a tap reads for an output position. A transposed stage spreads the
+// input's elements `stride` apart: nullopt between them.
+std::optional<int64_t> tap_position(StageKind kind, const Axis &axis, int64_t output, int64_t tap) {
+    if (kind != StageKind::transposed) return output * axis.stride - axis.pad_before + tap * axis.dilation;
+    const int64_t spread = output + axis.pad_before - tap * axis.dilation;
+    return spread % axis.stride == 0 ? std::optional(spread / axis.stride) : std::nullopt;
+}
+
+// Where the padded input's element at `position` comes from; nullopt: from nowhere.
+std::optional<int64_t> padded_source(PadMode mode, int64_t position, int64_t extent) {
+    if (0 <= position && position < extent) return position;
+    switch (mode) {
+        case PadMode::reflect:
+            return position < 0 ? -position : 2 * (extent - 1) - position;
+        case PadMode::replicate:
+            return std::clamp<int64_t>(position, 0, extent - 1);
+        case PadMode::circular:
+            return (position % extent + extent) % extent;
+        default:
+            return std::nullopt;
+    }
+}
+
+TapSource tap_source(const Stage &stage, const TensorView &x, const Index &at, int64_t tap) {
+    TapSource source;
+    for (size_t i = stage.axes.size(), axis = 5; i-- > 0;) {
+        axis--;
+        const Axis &geometry = stage.axes[i];
+        const auto position = tap_position(stage.kind, geometry, at[axis], tap % geometry.kernel);
+        tap /= geometry.kernel;
+        if (!position) return {TapSource::Kind::nothing, {}};
+        const auto inside = padded_source(stage.pad_mode, *position, x.extent[axis]);
+        if (!inside) source.kind = TapSource::Kind::constant;
+        source.from[axis] = inside.value_or(0);
+    }
+    const bool zeros = stage.pad_mode != PadMode::constant || stage.pad_value == 0;
+    if (source.kind == TapSource::Kind::constant && zeros) source.kind = TapSource::Kind::nothing;
+    return source;
+}
+
+// One output element of a conv, depthwise or transposed stage, without epilogues: the loops over taps and channels.
+BoundedNumber convolve(const Stage &stage, const ReferenceTensor &weights, const StageInput &x, const Index &at) {
+    const int64_t volume = stage.kernel_volume();
+    const int64_t group_in = stage.in_channels / stage.groups;
+    const int64_t group_out = stage.out_channels / stage.groups;
+    const int64_t first_channel = at[1] / group_out * group_in;
+    BoundedNumber sum;
+    sum.roundings = group_in * volume;
+    for (int64_t tap = 0; tap < volume; tap++) {
+        TapSource source = tap_source(stage, x.view, at, tap);
+        if (source.kind == TapSource::Kind::nothing) continue;
+        const int64_t w_tap = stage.flip ? volume - 1 - tap : tap;
+        for (int64_t c = 0; c < group_in; c++) {
+            const int64_t w_row = stage.kind == StageKind::transposed
+                                      ? (first_channel + c) * group_out + at[1] % group_out
+                                      : at[1] * group_in + c;
+            const double w = stage.weights ? static_cast<float>((*stage.weights)[static_cast<size_t>(w_tap)])
+                                           : weights[static_cast<size_t>(w_row * volume + w_tap)];
+            if (stage.weights && w == 0) continue;
+            source.from[0] = at[0];
+            source.from[1] = first_channel + c;
+            const bool inside = source.kind == TapSource::Kind::input;
+            const size_t from = x.view.offset(source.from);
+            const double product = w * (inside ? x.values[from] : static_cast<float>(stage.pad_value));
+            sum.value += product;
+            sum.magnitude += std::abs(product);
+            sum.carried += inside ? std::abs(w) * x.errors[from] : 0;
+        }
+    }
+    return sum;
+}
+
+// Views C channels as (groups, C / groups), transposes, flattens.
+BoundedNumber shuffle(const Stage &stage, const StageInput &x, Index at) {
+    at[1] = at[1] % stage.groups * (stage.in_channels / stage.groups) + at[1] / stage.groups;
+    const size_t from = x.view.offset(at);
+    return {x.values[from], std::abs(x.values[from]), x.errors[from], 0};
+}
+
+// What the epilogues of one stage read.
+struct Operands {
+    ReferenceTensor bias, scale;
+    std::vector<TensorView> views;  // of the layer's inputs
+    const std::vector<ReferenceTensor> *inputs = nullptr;
+
+    double input(int operand, const Index &at) const {
+        const auto i = static_cast<size_t>(operand);
+        return (*inputs)[i][views[i].offset(at)];
+    }
+};
+
+void apply_epilogue(const Epilogue &epilogue, const Operands &operands, const Index &at, BoundedNumber &number) {
+    switch (epilogue.kind) {
+        case EpilogueKind::bias:
+            return number.add(operands.bias[static_cast<size_t>(at[1])]);
+        case EpilogueKind::scale:
+            return number.multiply(operands.scale[static_cast<size_t>(at[1])]);
+        case EpilogueKind::add:
+            return number.add(operands.input(epilogue.operand, at));
+        case EpilogueKind::mul:
+            return number.multiply(operands.input(epilogue.operand, at));
+        default:
+            return activate(epilogue, number);
+    }
+}
+
+StageInput run_stage(const Stage &stage, const StageInput &x, const ReferenceTensor &weights,
+                     const Operands &operands) {
+    const auto count = static_cast<size_t>(*stage.output.elements());
+    StageInput y{TensorView(stage.output), ReferenceTensor(count), ReferenceTensor(count)};
+    for (size_t i = 0; i < count; i++) {
+        const Index at = y.view.index(i);
+        BoundedNumber number =
+            stage.kind == StageKind::shuffle ? shuffle(stage, x, at) : convolve(stage, weights, x, at);
+        for (const Epilogue &epilogue : stage.epilogues) apply_epilogue(epilogue, operands, at, number);
+        y.values[i] = number.value;
+        y.errors[i] = number.error();
+    }
+    return y;
+}
+
+std::optional<Error> check_size(const std::string &name, size_t given, std::optional<int64_t> wanted) {
+    if (!wanted)
+        return Error{Failure::invalid_input, fmt::format("the extents of {} are not known, or overflow", name)};
+    if (given == static_cast<size_t>(*wanted)) return std::nullopt;
+    return Error{Failure::invalid_input,
+                 fmt::format("{} has {} elements, but the layer needs {}", name, given, *wanted)};
+}
+
+std::optional<Error> check_sizes(const Layer &layer, const std::vector<ReferenceTensor> &inputs,
+                                 const std::vector<Parameter> &wanted, const std::vector<ReferenceTensor> &parameters) {
+    if (inputs.size() != layer.inputs.size() || parameters.size() != wanted.size()) {
+        return Error{Failure::invalid_input,
+                     fmt::format("{} tensors and {} parameters given, but the layer needs {} and {}", inputs.size(),
+                                 parameters.size(), layer.inputs.size(), wanted.size())};
+    }
+    for (size_t i = 0; i < inputs.size(); i++) {
+        if (auto error = check_size(layer.inputs[i].name, inputs[i].size(), layer.inputs[i].type.elements()))
+            return error;
+    }
+    for (size_t i = 0; i < parameters.size(); i++) {
+        if (auto error = check_size(wanted[i].name(), parameters[i].size(), wanted[i].elements())) return error;
+    }
+    for (const Stage &stage : layer.stages) {
+        if (!stage.output.elements()) return check_size("a stage's output", 0, std::nullopt);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<ReferenceResult> run_reference(const Layer &layer, const std::vector<ReferenceTensor> &inputs,
+                                      const std::vector<ReferenceTensor> &parameters) try {
+    const std::vector<Parameter> wanted = layer.parameters();
+    if (auto error = check_sizes(layer, inputs, wanted, parameters)) return *error;
+    Operands operands;
+    operands.inputs = &inputs;
+    for (const NamedTensor &input : layer.inputs) operands.views.emplace_back(input.type);
+    StageInput x{operands.views[0], inputs[0], ReferenceTensor(inputs[0].size())};
+    size_t parameter = 0;
+    for (int i = 0; i < static_cast<int>(layer.stages.size()); i++) {
+        ReferenceTensor weights;
+        for (; parameter < wanted.size() && wanted[parameter].stage == i; parameter++) {
+            const Parameter::Role role = wanted[parameter].role;
+            (role == Parameter::Role::weight ? weights
+             : role == Parameter::Role::bias ? operands.bias
+                                             : operands.scale) = parameters[parameter];
+        }
+        x = run_stage(layer.stages[static_cast<size_t>(i)], x, weights, operands);
+    }
+    return ReferenceResult{std::move(x.values), std::move(x.errors)};
+} catch (const std::exception &exception) {  // std::bad_alloc, std::length_error
+    return Error{Failure::environment,
+                 fmt::format("the reference needs more memory than there is ({})", exception.what())};
+}
+
+}  // namespace convc

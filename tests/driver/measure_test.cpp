@@ -1,0 +1,71 @@
+// The FMA peak and the timing of kernels: that the figures are of the right size, not how fast the machine is.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "compiler/measure/fma_peak.h"
+#include "compiler/measure/time_kernel.h"
+
+namespace convc {
+namespace {
+
+TEST(FmaPeak, IsBetweenOneAndATera) {
+    FmaPeak peak(widest_isa(), 1);
+    EXPECT_EQ(peak.best(), 0);
+    const double first = peak.burst();
+    const double second = peak.burst();
+    EXPECT_GT(first, 1);
+    EXPECT_LT(first, 1000);
+    EXPECT_EQ(peak.best(), std::max(first, second));
+}
+
+#if defined(__x86_64__)
+// A core does at least as much with wider vectors; half the rate would mean that the loop waits for its own results.
+TEST(FmaPeak, GrowsWithTheVectors) {
+    double best[3] = {};
+    const Isa isas[3] = {Isa::sse41, Isa::avx2, Isa::avx512};
+    for (int i = 0; i < 3; i++) {
+        if (static_cast<int>(isas[i]) > static_cast<int>(widest_isa())) break;
+        FmaPeak peak(isas[i], 1);
+        for (int burst = 0; burst < 10; burst++) peak.burst();
+        best[i] = peak.best();
+        if (i > 0) {
+            EXPECT_GT(best[i], 0.8 * best[i - 1]);
+        }
+    }
+}
+#endif
+
+TEST(TimeKernel, FindsTheTimeOfACall) {
+    constexpr auto nap = std::chrono::milliseconds(2);
+    int calls = 0;
+    const Timing timing = time_kernel(
+        [&] {
+            calls++;
+            std::this_thread::sleep_for(nap);
+        },
+        {.repeats = 7}, nullptr);
+    EXPECT_EQ(timing.repeats, 7);
+    EXPECT_GE(calls, 8);
+    EXPECT_GE(timing.minimum, 2e-3);
+    EXPECT_GE(timing.median, timing.minimum);
+    EXPECT_LT(timing.minimum, 50e-3);
+}
+
+TEST(TimeKernel, TimesShortCallsInBatches) {
+    volatile int counter = 0;
+    const Timing timing = time_kernel([&] { counter = counter + 1; }, {.repeats = 50}, nullptr);
+    EXPECT_GT(timing.minimum, 0);
+    EXPECT_LT(timing.minimum, 1e-6);
+}
+
+TEST(TimeKernel, RunsThePeakInBetween) {
+    FmaPeak peak(widest_isa(), 1);
+    const Timing timing = time_kernel([] {}, {.repeats = 0, .budget_seconds = 0.01}, &peak);
+    EXPECT_GT(peak.best(), 0);
+    EXPECT_GE(timing.repeats, 5);
+}
+
+}  // namespace
+}  // namespace convc

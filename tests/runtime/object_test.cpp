@@ -1,0 +1,81 @@
+// The runtime object as it goes into archives: what it defines, what it needs, and that it works from a shared library
+// that comes and goes.
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "runtime/kernel_runtime_object.h"
+
+namespace {
+
+class Object : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string name = testing::TempDir() + "convc-object-XXXXXX";
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        folder_ = name;
+        std::ofstream(folder_ / "kernel_runtime.o", std::ios::binary) << convc::kernel_runtime_object();
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    std::string output_of(const std::string &command) const {
+        const std::string file = (folder_ / "output").string();
+        EXPECT_EQ(std::system(("cd " + folder_.string() + " && " + command + " > output 2>&1").c_str()), 0) << command;
+        std::stringstream text;
+        text << std::ifstream(file).rdbuf();
+        return text.str();
+    }
+
+    std::set<std::string> symbols(const std::string &options) const {
+        std::istringstream lines(output_of("nm --format=posix " + options + " kernel_runtime.o"));
+        std::set<std::string> names;
+        for (std::string line; std::getline(lines, line);) names.insert(line.substr(0, line.find(' ')));
+        return names;
+    }
+
+    std::filesystem::path folder_;
+};
+
+TEST_F(Object, DefinesTheRuntimeAndNothingElse) {
+    EXPECT_EQ(symbols("--defined-only --extern-only"),
+              (std::set<std::string>{"convc_kernel_cpu_level_v1", "convc_kernel_free_v1", "convc_kernel_malloc_v1",
+                                     "convc_kernel_parallel_for_v1", "convc_set_threads", "convc_shutdown"}));
+}
+
+TEST_F(Object, LinksWithTheCLibraryAlone) {
+    std::ofstream(folder_ / "main.c")
+        << "int convc_set_threads(int); int main(void) { return convc_set_threads(3) - 3; }";
+    EXPECT_EQ(output_of("cc -nodefaultlibs main.c kernel_runtime.o -lc -lpthread -o main && ./main"), "");
+}
+
+TEST_F(Object, UnloadsWithItsThreads) {
+    output_of("cc -shared kernel_runtime.o -lpthread -o library.so");
+    const auto task = [](void *, int, unsigned char *closure) {
+        __atomic_fetch_add(reinterpret_cast<int *>(closure), 1, __ATOMIC_RELAXED);
+        return 0;
+    };
+    for (int round = 0; round < 50; ++round) {
+        void *library = dlopen((folder_ / "library.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+        ASSERT_NE(library, nullptr) << dlerror();
+        const auto set_threads = reinterpret_cast<int (*)(int)>(dlsym(library, "convc_set_threads"));
+        const auto parallel_for =
+            reinterpret_cast<int (*)(void *, int (*)(void *, int, unsigned char *), int, int, void *)>(
+                dlsym(library, "convc_kernel_parallel_for_v1"));
+        ASSERT_EQ(set_threads(4), 4);
+        unsigned long long context[4] = {};
+        int count = 0;
+        ASSERT_EQ(parallel_for(context, task, 0, 100, &count), 0);
+        ASSERT_EQ(count, 100);
+        ASSERT_EQ(dlclose(library), 0);
+        ASSERT_EQ(dlopen((folder_ / "library.so").c_str(), RTLD_NOW | RTLD_NOLOAD), nullptr) << "it did not unload";
+    }
+}
+
+}  // namespace
