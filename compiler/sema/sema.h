@@ -1,5 +1,5 @@
-// Syntax tree to Layers: names, families, expressions, sugar, shapes, and every rule of the language that a parser cannot
-// see. After it, nothing downstream can be surprised: an error from Halide or LLVM is a bug of ours.
+// Syntax tree to Layers: names, families, expressions, sugar, shapes, and every rule of the language that a parser
+// cannot see. After it, nothing downstream can be surprised: an error from Halide or LLVM is a bug of ours.
 #pragma once
 
 #include <string>
@@ -23,9 +23,9 @@ struct PinnedSchedule {
 
 struct CheckedLayer {
     Layer layer;
-    SourceRange range;                      // of the declaration's name, or of a canonical line
-    std::vector<SourceRange> stage_ranges;  // one a Stage of the Layer (sugar gives several the same)
-    std::vector<SourceRange> tensor_ranges; // one an input
+    SourceRange range;                       // of the declaration's name, or of a canonical line
+    std::vector<SourceRange> stage_ranges;   // one a Stage of the Layer (sugar gives several the same)
+    std::vector<SourceRange> tensor_ranges;  // one an input
 };
 
 struct CheckedModule {

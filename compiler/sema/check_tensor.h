@@ -1,0 +1,17 @@
+// A tensor's declaration: dtype, layout, extents.
+#pragma once
+
+#include <string_view>
+
+#include "compiler/sema/draft.h"
+#include "compiler/sema/evaluate.h"
+#include "compiler/sema/reporter.h"
+
+namespace convc::sema {
+
+PartialTensor check_tensor(const ast::Tensor &tensor, std::string_view name, Evaluator &evaluator, Reporter &reporter);
+
+// What a fully known PartialTensor says; unknown values become 1.
+TensorType tensor_type(const PartialTensor &tensor);
+
+}  // namespace convc::sema
