@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "convc/layer.h"
 #include "convc/schedule.h"
 #include "convc/target.h"
+#include "schedules/tensor_view.h"
 
 namespace convc {
 
@@ -19,38 +19,48 @@ struct StageGroup {
     int first = 0;
     int count = 1;
 
-    const Stage &stage(int i) const { return layer->stages[first + i]; }
+    const Stage &stage(int i) const { return layer->stages[static_cast<size_t>(first + i)]; }
     const TensorType &input() const { return layer->stage_input(first); }
-    const TensorType &output() const { return layer->stages[first + count - 1].output; }
+    const TensorType &output() const { return stage(count - 1).output; }
 };
 
-// One integer of a schedule, and the values it may take for a given group and target.
-struct KnobRange {
+// One buffer that the kernel of a group takes: x, then its parameters as they stand in packed memory, then the further
+// tensors of its epilogues, then the output.
+struct KernelArgument {
+    enum class Role { input, parameter, operand, output };
+    Role role = Role::input;
+    Parameter parameter;  // of Role::parameter
+    int operand = -1;     // of Role::operand: index into Layer::inputs
+    View view;
+
+    std::string name() const;  // of the Halide buffer
+};
+
+// What a generator is given before it is built.
+struct KernelRequest {
+    StageGroup group;
+    Schedule schedule;
+    Target target;
+};
+
+// One integer of a schedule, and the values it may take.
+struct Knob {
     std::string name;
     std::string meaning;  // for `explain --plan`
     int64_t low = 1;
     int64_t high = 1;
-    int64_t step = 1;     // low, low + step, ... high
-};
-
-// Where one parameter tensor stands in packed memory, in f32 elements, as the kernel reads it: extents innermost first.
-struct PackedParameter {
-    Parameter parameter;
-    std::vector<int64_t> extents;
-    int64_t elements() const;
 };
 
 struct Algorithm {
-    std::string_view name;  // the schedule's, and the Halide generator's registered name
+    std::string_view name;  // the schedule's, and the Halide generator's; its weight packing is `name_pack`
     std::string_view summary;
-    // nullopt when the algorithm computes this group; else the reason it does not.
+    // nullopt when the algorithm computes this group; else why it does not.
     std::optional<std::string> (*refusal)(const StageGroup &group, const Target &target);
-    std::vector<KnobRange> (*knobs)(const StageGroup &group, const Target &target);
-    // nullopt when these knob values, each in its range, fit together (registers, L1, L2); else the reason they do not.
-    std::optional<std::string> (*knob_conflict)(const StageGroup &group, const Schedule &schedule, const Target &target);
+    std::vector<Knob> (*knobs)(const StageGroup &group, const Target &target);
+    // nullopt when these values, each within its knob's range, fit together; else why they do not.
+    std::optional<std::string> (*conflict)(const KernelRequest &request);
     Schedule (*default_schedule)(const StageGroup &group, const Target &target);
-    std::vector<PackedParameter> (*packed_parameters)(const StageGroup &group, const Schedule &schedule,
-                                                      const Target &target);
+    std::vector<KernelArgument> (*arguments)(const KernelRequest &request);
 };
 
 }  // namespace convc

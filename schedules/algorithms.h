@@ -1,0 +1,11 @@
+// One function an algorithm file: the row it contributes to the schedule table.
+#pragma once
+
+#include "schedules/algorithm.h"
+
+namespace convc {
+
+Algorithm depthwise_algorithm();
+Algorithm direct_algorithm();
+
+}  // namespace convc

@@ -1,0 +1,268 @@
+// depthwise: every output channel reads one input channel.
+//
+// Idea. There is no sum over channels, so there is little to reuse: a row of `columns` neighbouring outputs is computed
+// together, and inputs that their taps share are loaded once (0.5 loads a multiply-add for 3 taps and 8 columns; XNNPACK
+// needs 2.0, oneDNN 1.25). The vector runs over channels where they lie densely, and over pixels where they do not: in
+// channels-first layouts and where there are fewer channels than lanes.
+//
+// Padding. No padded copy: rows outside are left out of the reduction, and the select that guards columns outside stands in
+// the first and last tile of a row only (Halide's loop partitioning, by likely()). Constant weights become literals, zero
+// taps vanish, and the border is a zero strip in the workspace, since the unrolled taps would multiply the border code.
+#include "schedules/algorithms.h"
+#include "schedules/group_generator.h"
+#include "schedules/machine_model.h"
+#include "schedules/padding.h"
+
+namespace convc {
+namespace {
+
+using Halide::Expr;
+using Halide::Func;
+using Halide::RDom;
+using Halide::TailStrategy;
+using Halide::Var;
+
+constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
+constexpr int64_t most_literal_taps = 121;   // constant kernels above this are not expanded
+
+View output_view(const StageGroup &group) { return activation_view(group.output(), 1, flattens(group)); }
+
+// Whether a vector runs over channels; else it runs over the width.
+bool vectors_of_channels(const StageGroup &group, const Target &target) {
+    const View view = output_view(group);
+    if (view[view_channel].stride != 1) return false;
+    return view[view_channel].extent >= target.vector_lanes() || view[view_channel].extent >= view[view_width].extent;
+}
+
+int64_t power_of_two_at_most(int64_t value) {
+    int64_t power = 1;
+    while (power * 2 <= value) power *= 2;
+    return power;
+}
+
+// The lanes that one vector uses: fewer than the target's where the extent is small.
+int64_t vector_extent(const StageGroup &group, const Target &target) {
+    const View view = output_view(group);
+    const int64_t extent = view[vectors_of_channels(group, target) ? view_channel : view_width].extent;
+    return std::min<int64_t>(target.vector_lanes(), power_of_two_at_most(extent));
+}
+
+ViewAxis parallel_axis(const View &output) {
+    if (output[view_depth].extent > 1) return view_depth;
+    return output[view_height].extent > 1 ? view_height : view_width;
+}
+
+// ---- applicability, knobs, default
+
+std::optional<std::string> refusal(const StageGroup &group, const Target &) {
+    if (auto reason = general_refusal(group)) return reason;
+    const Stage &stage = group.stage(0);
+    if (!is_depthwise(stage)) return "computes one input channel a group";
+    if (stage.weights && stage.kernel_volume() > most_literal_taps) {
+        return "expands constant kernels of at most 121 taps";
+    }
+    return std::nullopt;
+}
+
+std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
+    const View output = output_view(group);
+    const int64_t lanes = vector_extent(group, target);
+    const bool channels = vectors_of_channels(group, target);
+    const int64_t columns = channels ? output[view_width].extent : output[view_width].extent / lanes;
+    return {
+        {"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1, std::min<int64_t>(std::max<int64_t>(columns, 1), 16)},
+        {"parts", "parallel parts of the outermost spatial axis", 1, std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
+        {"channel_parts", "parallel parts of the channels", 1, channels ? std::max<int64_t>(output[view_channel].extent / lanes, 1) : output[view_channel].extent},
+        {"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1},
+    };
+}
+
+std::optional<std::string> conflict(const KernelRequest &request) {
+    const RegisterTile tile{1, *request.schedule.knob("columns")};
+    return fits_registers(tile, request.target) ? std::nullopt
+                                                : std::optional<std::string>("columns + 2 exceed the vector registers");
+}
+
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    const View output = output_view(group);
+    const std::vector<Knob> ranges = knobs(group, target);
+    const int64_t taps = stage_axis(group.stage(0), view_width).kernel;
+    int64_t columns = std::min<int64_t>({ranges[0].high, 8, std::max<int64_t>(most_unrolled_taps / taps, 1)});
+    // The row's last tile is shifted inwards: prefer a tile that wastes nothing.
+    const int64_t row = vectors_of_channels(group, target) ? output[view_width].extent : ranges[0].high;
+    for (int64_t smaller = columns; smaller > columns / 2; smaller--) {
+        if (row % smaller == 0) {
+            columns = smaller;
+            break;
+        }
+    }
+    const int64_t rows = output[parallel_axis(output)].extent;
+    const int64_t parts = balanced_parts(rows, output[view_batch].extent, target);
+    const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
+    const int64_t channel_parts = std::min(wanted, ranges[2].high);
+    return {"depthwise", {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
+}
+
+// Packed weights: channel, taps.
+std::vector<KernelArgument> arguments(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
+    return single_stage_arguments(request.group,
+                                  {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
+                                  stage.out_channels);
+}
+
+// ---- the kernel
+
+class Depthwise : public KernelGenerator<Depthwise> {
+public:
+    GeneratorParam<int> columns{"columns", 1}, parts{"parts", 1}, channel_parts{"channel_parts", 1};
+    GeneratorParam<int> channels_outside{"channels_outside", 0};
+
+    void generate() {
+        constrain_buffers();
+        by_channel_ = vectors_of_channels(request().group, request().target);
+        vector_ = static_cast<int>(vector_extent(request().group, request().target));
+        multiplier_ = static_cast<int>(stage().multiplier());
+        if (stage().weights) {
+            define_constant();
+        } else {
+            define_learned();
+        }
+        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
+            with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+    }
+
+    void schedule() {
+        const Var task("task");
+        const Var inner = schedule_output(task);
+        if (stage().weights && has_padding(stage())) {
+            schedule_strip(source_, output(), task, lanes(), arguments()[0].view);
+        }
+        const Var along = by_channel_ ? v_.c : v_.x;
+        accumulator_.compute_at(output(), inner).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
+        if (stage().weights) return;
+        Halide::Stage update = accumulator_.update();
+        update.reorder({v_.c, v_.x, r_[0], r_[1], r_[2]}).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
+        if (stage_axis(stage(), view_width).kernel * columns <= most_unrolled_taps) update.unroll(r_[0]);
+    }
+
+private:
+    static int size(int64_t value) { return static_cast<int>(value); }
+
+    static Expr position(const Expr &at, const Expr &tap, const Axis &axis) {
+        return at * size(axis.stride) + tap * size(axis.dilation) - size(axis.pad_before);
+    }
+
+    // Weights from packed memory: a loop over taps, those in padding left out.
+    void define_learned() {
+        const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
+                   az = stage_axis(stage(), view_depth);
+        const View view = arguments()[0].view;
+        r_ = RDom(0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
+        const Expr ix = position(v_.x, r_[0], ax), iy = inside_rows(v_.y, r_[1], ay, view[view_height].extent),
+                   iz = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
+        const int width = size(view[view_width].extent);
+        const bool padded = ax.pad_before > 0 || ax.pad_after > 0;
+        const Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
+        const Expr product = parameter(Parameter::Role::weight)(v_.c, r_[0], r_[1], r_[2]) *
+                             x()(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
+        // The select is round the product: a NaN weight times padding contributes nothing.
+        const Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
+    }
+
+    // A tap's row (or plane), restricted to those inside the input.
+    Expr inside_rows(const Var &at, const Halide::RVar &tap, const Axis &axis, int64_t extent) {
+        const Expr row = position(at, tap, axis);
+        if (axis.pad_before == 0 && axis.pad_after == 0) return row;
+        r_.where(row >= 0 && row < size(extent));
+        return Halide::clamp(row, 0, size(extent) - 1);
+    }
+
+    // Weights as literals: the sum written out, zero taps left out.
+    void define_constant() {
+        const Stage &s = stage();
+        const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
+        source_ = has_padding(s) ? zero_padded(x(), s, arguments()[0].view) : Func(x());
+        Expr sum = 0.0f;
+        for (int64_t i = 0; i < s.kernel_volume(); i++) {
+            const auto weight = static_cast<float>((*s.weights)[static_cast<size_t>(i)]);
+            if (weight == 0.0f) continue;
+            const Expr tap_x = tap(i % ax.kernel, ax), tap_y = tap(i / ax.kernel % ay.kernel, ay),
+                       tap_z = tap(i / ax.kernel / ay.kernel, az);
+            sum += weight * source_(v_.c / multiplier_, v_.g, v_.x * size(ax.stride) + tap_x,
+                                    v_.y * size(ay.stride) + tap_y, v_.z * size(az.stride) + tap_z, v_.n);
+        }
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = sum;
+    }
+
+    Expr tap(int64_t index, const Axis &axis) const {
+        return size((stage().flip ? axis.kernel - 1 - index : index) * axis.dilation);
+    }
+
+    // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.
+    Var schedule_output(const Var &task) {
+        const View view = arguments().back().view;
+        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), part("part");
+        Func y = output();
+        const int tile_c = by_channel_ ? vector_ : 1;
+        const int tile_x = by_channel_ ? static_cast<int>(columns) : columns * vector_;
+        const int channels = size(view[view_channel].extent);
+        const int tiles = (channels + tile_c - 1) / tile_c;
+        const int per_part = (tiles + channel_parts - 1) / channel_parts;
+        y.split(v_.c, cp, co, std::min(per_part * tile_c, channels), TailStrategy::ShiftInwards);
+        y.split(co, co, ci, tile_c, TailStrategy::ShiftInwards);
+        split_parts(view, part, tile_x);
+        y.split(v_.x, xo, xi, tile_x, TailStrategy::ShiftInwards);
+        if (channels_outside || !by_channel_) {
+            y.reorder({ci, xi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
+        } else {
+            y.reorder({ci, xi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
+        }
+        y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi);
+        y.fuse(part, cp, task).fuse(task, v_.g, task).fuse(task, v_.n, task).parallel(task).never_partition(task);
+        return channels_outside || !by_channel_ ? xo : co;
+    }
+
+    void split_parts(const View &view, const Var &part, int tile_x) {
+        const ViewAxis axis = parallel_axis(view);
+        const int extent = size(view[axis].extent);
+        const int unit = axis == view_width ? tile_x : 1;
+        const int units = (extent + unit - 1) / unit;
+        const int piece = std::min((units + parts - 1) / parts * unit, extent);
+        output().split(v_.vars()[axis], part, v_.vars()[axis], piece, TailStrategy::ShiftInwards);
+    }
+
+    ActivationVars v_;
+    RDom r_;
+    Func source_{"source"}, accumulator_{"accumulator"};
+    bool by_channel_ = true;
+    int vector_ = 1, multiplier_ = 1;
+};
+
+// ---- weight packing
+
+class DepthwisePack : public PackGenerator<DepthwisePack> {
+public:
+    void pack_weights(Func raw, Func packed) const {
+        Var c("c"), kx("kx"), ky("ky"), kz("kz");
+        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
+        where.push_back(0);
+        where.push_back(c);
+        packed(c, kx, ky, kz) = raw(where);
+    }
+};
+
+}  // namespace
+
+Algorithm depthwise_algorithm() {
+    return {"depthwise", "one input channel an output channel, rows of outputs in registers", refusal, knobs, conflict,
+            default_schedule, arguments};
+}
+
+}  // namespace convc
+
+HALIDE_REGISTER_GENERATOR(convc::Depthwise, depthwise)
+HALIDE_REGISTER_GENERATOR(convc::DepthwisePack, depthwise_pack)

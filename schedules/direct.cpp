@@ -1,0 +1,251 @@
+// direct: convolution as a sum over taps, dense or grouped, kept in registers.
+//
+// Idea. A tile of `vectors` x `columns` accumulators (vectors of output channels, columns of neighbouring pixels) stays in
+// registers over the whole reduction. A step, one input channel at one tap, loads `vectors` of packed weights and broadcasts one
+// input value a column: vectors * columns multiply-adds for vectors + columns loads. It is the register tile of every
+// matrix product since Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with the im2col matrix
+// never built (Zhang et al., "High Performance Zero-Memory Overhead Direct Convolutions", arXiv 1809.10170).
+//
+// Padding. Where the layer pads, each task first copies its rows of the input into a strip with zeros around it, in the
+// workspace, so that the inner loop knows no borders. A pointwise layer reads its input in place, all pixels as one row.
+//
+// Channels past the end of a group's last tile are computed on zero weights and not stored; columns past the end of a row
+// are computed twice (the last tile is shifted inwards).
+#include "schedules/algorithms.h"
+#include "schedules/group_generator.h"
+#include "schedules/machine_model.h"
+#include "schedules/padding.h"
+
+namespace convc {
+namespace {
+
+using Halide::Expr;
+using Halide::Func;
+using Halide::RDom;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+
+int64_t group_channels(const Stage &stage) { return stage.out_channels / stage.groups; }
+
+int64_t channel_tile(const KernelRequest &request) {
+    return *request.schedule.knob("vectors") * request.target.vector_lanes();
+}
+
+int64_t channel_tiles(const KernelRequest &request) {
+    const int64_t tile = channel_tile(request);
+    return (group_channels(request.group.stage(0)) + tile - 1) / tile;
+}
+
+// The outermost spatial axis with more than one element: the one that is cut into parallel parts.
+ViewAxis parallel_axis(const View &output) {
+    if (output[view_depth].extent > 1) return view_depth;
+    return output[view_height].extent > 1 ? view_height : view_width;
+}
+
+View output_view(const StageGroup &group) {
+    return activation_view(group.output(), group.stage(0).groups, flattens(group));
+}
+
+// ---- applicability, knobs, default
+
+std::optional<std::string> refusal(const StageGroup &group, const Target &) {
+    if (auto reason = general_refusal(group)) return reason;
+    const Stage &stage = group.stage(0);
+    return is_depthwise(stage) && stage.weights ? std::optional<std::string>("takes no constant weights")
+                                                : std::nullopt;
+}
+
+// Pieces of `tile` pixels or of rows that the parallel axis falls into.
+int64_t pieces(const View &output, int64_t columns) {
+    const ViewAxis axis = parallel_axis(output);
+    const int64_t extent = output[axis].extent;
+    return axis == view_width ? (extent + columns - 1) / columns : extent;
+}
+
+std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
+    const View output = output_view(group);
+    const int64_t lanes = target.vector_lanes();
+    const int64_t vectors = (group_channels(group.stage(0)) + lanes - 1) / lanes;
+    return {
+        {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
+        {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 30)},
+        {"parts", "parallel parts of the outermost spatial axis", 1, std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
+        {"channel_parts", "parallel parts of the output channels of a group", 1, std::min<int64_t>(vectors, 64)},
+        {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
+        {"unroll", "input channels in one turn of the inner loop", 1, 16},
+    };
+}
+
+std::optional<std::string> conflict(const KernelRequest &request) {
+    const Schedule &schedule = request.schedule;
+    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    if (!fits_registers(tile, request.target)) return "vectors * columns + vectors + 1 exceed the vector registers";
+    if (channel_tiles(request) % *schedule.knob("channel_parts") != 0) {
+        return "channel_parts does not divide the number of channel tiles";
+    }
+    const Stage &stage = request.group.stage(0);
+    if (stage.in_channels / stage.groups % *schedule.knob("unroll") != 0) {
+        return "unroll does not divide the input channels of a group";
+    }
+    return std::nullopt;
+}
+
+int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
+    for (int64_t unroll : {4, 3, 2}) {
+        if (channels % unroll == 0 && unroll * tile.vectors * tile.columns <= 128) return unroll;
+    }
+    return 1;
+}
+
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    const View output = output_view(group);
+    const RegisterTile tile = best_register_tile(group_channels(stage), output[view_width].extent, target);
+    Schedule schedule{"direct", {{"vectors", tile.vectors}, {"columns", tile.columns}}};
+    const int64_t tiles = channel_tiles({group, schedule, target});
+
+    // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
+    const int64_t weight_bytes = stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume() * 4;
+    const int64_t input_bytes = group.input().elements().value_or(0) * 4;
+    int64_t channel_parts = 1;
+    if (weight_bytes > input_bytes) {
+        const int64_t wanted = balanced_parts(tiles, stage.groups * group.input().batch, target);
+        while (tiles % (channel_parts + 1) == 0 && channel_parts < wanted) channel_parts++;
+        for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
+    }
+    const int64_t batch = output[view_batch].extent;
+    const int64_t parts = balanced_parts(pieces(output, tile.columns), batch * stage.groups * channel_parts, target);
+
+    // A panel of weights that stays in L2 is read once and the pixels stream past it; else the other way round.
+    const int64_t panel = weight_bytes / stage.groups / tiles;
+    schedule.knobs.emplace_back("parts", parts);
+    schedule.knobs.emplace_back("channel_parts", channel_parts);
+    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
+    schedule.knobs.emplace_back("unroll", default_unroll(stage.in_channels / stage.groups, tile));
+    return schedule;
+}
+
+// Packed weights: channel in the tile, input channel, taps, tile, group.
+std::vector<KernelArgument> arguments(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const int64_t tile = channel_tile(request);
+    const int64_t tiles = channel_tiles(request);
+    const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
+    return single_stage_arguments(request.group,
+                                  {tile, stage.in_channels / stage.groups, taps(view_width), taps(view_height),
+                                   taps(view_depth), tiles, stage.groups},
+                                  tile * tiles);
+}
+
+// ---- the kernel
+
+class Direct : public KernelGenerator<Direct> {
+public:
+    GeneratorParam<int> vectors{"vectors", 1}, columns{"columns", 1}, parts{"parts", 1};
+    GeneratorParam<int> channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0}, unroll{"unroll", 1};
+
+    void generate() {
+        constrain_buffers();
+        tile_ = vectors * lanes();
+        const Stage &s = stage();
+        const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
+        source_ = has_padding(s) ? zero_padded(x(), s, arguments()[0].view) : Func(x());
+        r_ = RDom(0, size(s.in_channels / s.groups), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
+        Func weights = parameter(Parameter::Role::weight);
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) +=
+            weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
+            source_(r_[0], v_.g, at(v_.x, r_[1], ax), at(v_.y, r_[2], ay), at(v_.z, r_[3], az), v_.n);
+        Func y = output();
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
+            with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+    }
+
+    void schedule() {
+        const Var inner = schedule_output();
+        const int v = lanes();
+        accumulator_.compute_at(output(), inner).vectorize(v_.c, v).unroll(v_.c).unroll(v_.x);
+        RVar ro("ro"), ri("ri");
+        accumulator_.update()
+            .split(r_[0], ro, ri, unroll)
+            .reorder({v_.c, v_.x, ri, ro, r_[1], r_[2], r_[3]})
+            .vectorize(v_.c, v)
+            .unroll(v_.c)
+            .unroll(v_.x)
+            .unroll(ri);
+    }
+
+private:
+    static int size(int64_t value) { return static_cast<int>(value); }
+    static Expr at(const Var &position, const RVar &tap, const Axis &axis) {
+        return position * size(axis.stride) + tap * size(axis.dilation);
+    }
+
+    // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.
+    Var schedule_output() {
+        const View view = arguments().back().view;
+        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), task("task"), part("part");
+        Func y = output();
+        const int channels = size(view[view_channel].extent);
+        const int tiles = (channels + tile_ - 1) / tile_;
+        y.split(v_.c, co, ci, tile_, channels % tile_ == 0 ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
+        y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
+        split_parts(view, part);
+        y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
+        if (pixels_outside) {
+            y.reorder({ci, xi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
+        } else {
+            y.reorder({ci, xi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
+        }
+        y.vectorize(ci, lanes()).unroll(ci).unroll(xi);
+        y.fuse(part, cp, task).fuse(task, v_.g, task).fuse(task, v_.n, task).parallel(task);
+        y.never_partition({co, xo, v_.y, v_.z, task});
+        if (has_padding(stage())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
+        return pixels_outside ? co : xo;
+    }
+
+    void split_parts(const View &view, const Var &part) {
+        const ViewAxis axis = parallel_axis(view);
+        const Var var = v_.vars()[axis];
+        const int pieces_of = axis == view_width ? static_cast<int>(columns) : 1;
+        const int extent = size(view[axis].extent);
+        const int count = (extent + pieces_of - 1) / pieces_of;
+        const int piece = (count + parts - 1) / parts * pieces_of;
+        output().split(var, part, var, std::min(piece, extent), TailStrategy::ShiftInwards);
+    }
+
+    ActivationVars v_;
+    RDom r_;
+    Func source_{"source"}, accumulator_{"accumulator"};
+    int tile_ = 1;
+};
+
+// ---- weight packing
+
+class DirectPack : public PackGenerator<DirectPack> {
+public:
+    void pack_weights(Func raw, Func packed) const {
+        const Stage &s = stage();
+        const KernelRequest &r = request();
+        const int tile = static_cast<int>(channel_tile(r)), channels = static_cast<int>(group_channels(s));
+        Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
+        const Expr channel = t * tile + c;
+        std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
+        where.push_back(i);
+        where.push_back(g * channels + Halide::min(channel, channels - 1));
+        packed(c, i, kx, ky, kz, t, g) = Halide::select(channel < channels, raw(where), 0.0f);
+    }
+};
+
+}  // namespace
+
+Algorithm direct_algorithm() {
+    return {"direct", "a sum over taps in a register tile of channels x pixels", refusal, knobs, conflict,
+            default_schedule, arguments};
+}
+
+}  // namespace convc
+
+HALIDE_REGISTER_GENERATOR(convc::Direct, direct)
+HALIDE_REGISTER_GENERATOR(convc::DirectPack, direct_pack)

@@ -1,0 +1,163 @@
+// The base of every generator: it is handed a KernelRequest before it is built, declares the request's buffers and knobs as
+// Halide's, and gives the derived class its stage, inputs and output under the field's names.
+#pragma once
+
+#include <Halide.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "schedules/algorithm.h"
+#include "schedules/epilogue.h"
+#include "schedules/single_stage.h"
+
+namespace convc {
+
+// The index variables of an activation, in the order of ViewAxis.
+struct ActivationVars {
+    Halide::Var c{"c"}, g{"g"}, x{"x"}, y{"y"}, z{"z"}, n{"n"};
+    std::vector<Halide::Expr> exprs() const { return {c, g, x, y, z, n}; }
+    std::vector<Halide::Var> vars() const { return {c, g, x, y, z, n}; }
+};
+
+// What a compiler driver sees of any generator of ours.
+class RequestReceiver {
+public:
+    virtual ~RequestReceiver() = default;
+    void receive(KernelRequest request, std::vector<KernelArgument> arguments) {
+        request_ = std::move(request);
+        arguments_ = std::move(arguments);
+    }
+
+protected:
+    const KernelRequest &request() const { return request_; }
+    const std::vector<KernelArgument> &arguments() const { return arguments_; }
+    const Stage &stage(int i = 0) const { return request_.group.stage(i); }
+    int knob(std::string_view name) const { return static_cast<int>(request_.schedule.knob(name).value_or(1)); }
+    int lanes() const { return request_.target.vector_lanes(); }
+
+private:
+    KernelRequest request_;
+    std::vector<KernelArgument> arguments_;
+};
+
+// Fixes a Halide buffer's extents and strides to a view's.
+template <class Buffer>
+void constrain(Buffer &buffer, const View &view) {
+    for (size_t i = 0; i < view.size(); i++) {
+        buffer.dim(static_cast<int>(i))
+            .set_bounds(0, static_cast<int>(view[i].extent))
+            .set_stride(static_cast<int>(view[i].stride));
+    }
+}
+
+// The kernel itself: int kernel(user_context, x, parameters..., operands..., y).
+template <class Derived>
+class KernelGenerator : public Halide::Generator<Derived>, public RequestReceiver {
+public:
+    void configure() {
+        for (const KernelArgument &argument : arguments()) {
+            const int dimensions = static_cast<int>(argument.view.size());
+            if (argument.role == KernelArgument::Role::output) {
+                output_ = this->template add_output<Halide::Buffer<>>(argument.name(), Halide::Float(32), dimensions);
+            } else {
+                inputs_[argument.name()] =
+                    this->template add_input<Halide::Buffer<>>(argument.name(), Halide::Float(32), dimensions);
+            }
+        }
+    }
+
+protected:
+    using Input = Halide::GeneratorInput<Halide::Buffer<>>;
+
+    void constrain_buffers() {
+        for (const KernelArgument &argument : arguments()) {
+            if (argument.role == KernelArgument::Role::output) {
+                constrain(*output_, argument.view);
+            } else {
+                constrain(*inputs_.at(argument.name()), argument.view);
+            }
+        }
+    }
+
+    Input &x() { return *inputs_.at("x"); }
+    Input &parameter(Parameter::Role role, int in_stage = 0) {
+        const Parameter wanted{role, request().group.first + in_stage, {}};
+        return *inputs_.at(wanted.c_name());
+    }
+    Halide::Func output() { return *output_; }
+
+    // `value` after the epilogues of a stage, at `at`.
+    Halide::Expr with_epilogues(const Halide::Expr &value, const ActivationVars &at, int in_stage = 0) {
+        EpilogueOperands operands;
+        operands.bias = [&] { return Halide::Expr(parameter(Parameter::Role::bias, in_stage)(at.c, at.g)); };
+        operands.scale = [&] { return Halide::Expr(parameter(Parameter::Role::scale, in_stage)(at.c, at.g)); };
+        operands.tensor = [&](int index) { return operand_at(index, at); };
+        return apply_epilogues(stage(in_stage), value, operands);
+    }
+
+private:
+    Halide::Expr operand_at(int index, const ActivationVars &at) {
+        const std::vector<Halide::Expr> full = at.exprs();
+        for (const KernelArgument &argument : arguments()) {
+            if (argument.role != KernelArgument::Role::operand || argument.operand != index) continue;
+            std::vector<Halide::Expr> where;
+            for (size_t i = 0; i < full.size(); i++) {
+                where.push_back(argument.view[i].extent == 1 ? Halide::Expr(0) : full[i]);
+            }
+            return (*inputs_.at(argument.name()))(where);
+        }
+        return 0.0f;
+    }
+
+    std::map<std::string, Input *> inputs_;
+    Halide::GeneratorOutput<Halide::Buffer<>> *output_ = nullptr;
+};
+
+// Weight packing: int pack(user_context, parameters in PyTorch's order..., the same parameters packed...).
+template <class Derived>
+class PackGenerator : public Halide::Generator<Derived>, public RequestReceiver {
+public:
+    void configure() {
+        for (const KernelArgument &argument : arguments()) {
+            if (argument.role != KernelArgument::Role::parameter) continue;
+            raw_[argument.name()] = this->template add_input<Halide::Buffer<>>(
+                argument.name(), Halide::Float(32), static_cast<int>(argument.parameter.shape.size()));
+        }
+        for (const KernelArgument &argument : arguments()) {
+            if (argument.role != KernelArgument::Role::parameter) continue;
+            packed_[argument.name()] = this->template add_output<Halide::Buffer<>>(
+                "packed_" + argument.name(), Halide::Float(32), static_cast<int>(argument.view.size()));
+        }
+    }
+
+    // Bias and scale are padded with zeros to whole tiles; weights are the derived class's business.
+    void generate() {
+        for (const KernelArgument &argument : arguments()) {
+            if (argument.role != KernelArgument::Role::parameter) continue;
+            constrain(*raw_.at(argument.name()), parameter_view(argument.parameter));
+            constrain(*packed_.at(argument.name()), argument.view);
+            Halide::Func raw(argument.name() + "_raw"), packed = *packed_.at(argument.name());
+            raw(Halide::_) = (*raw_.at(argument.name()))(Halide::_);
+            if (argument.parameter.role == Parameter::Role::weight) {
+                static_cast<Derived *>(this)->pack_weights(raw, packed);
+            } else {
+                pack_channels(raw, packed);
+            }
+        }
+    }
+
+private:
+    // packed(c, g) = raw(g * channels + c), 0 past the group's channels.
+    void pack_channels(const Halide::Func &raw, Halide::Func packed) {
+        const int channels = static_cast<int>(stage().out_channels / channel_groups(stage()));
+        Halide::Var c("c"), g("g");
+        packed(c, g) = Halide::select(c < channels, raw(g * channels + Halide::min(c, channels - 1)), 0.0f);
+    }
+
+    std::map<std::string, Halide::GeneratorInput<Halide::Buffer<>> *> raw_;
+    std::map<std::string, Halide::GeneratorOutput<Halide::Buffer<>> *> packed_;
+};
+
+}  // namespace convc

@@ -1,0 +1,58 @@
+#include "schedules/machine_model.h"
+
+#include <algorithm>
+
+namespace convc {
+namespace {
+
+constexpr int64_t fma_latency = 4;      // cycles, Zen 2 to 5 and Skylake to Golden Cove
+constexpr double fmas_per_cycle = 2;
+constexpr double loads_per_cycle = 2;
+
+int64_t rounded_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+// Modelled cycles a useful vector multiply-add.
+double tile_cost(const RegisterTile &tile, int64_t channels, int64_t pixels, const Target &target) {
+    const auto fmas = static_cast<double>(tile.vectors * tile.columns);
+    const auto loads = static_cast<double>(tile.vectors + tile.columns);
+    const double cycles = std::max({fmas / fmas_per_cycle, loads / loads_per_cycle, static_cast<double>(fma_latency)});
+    const int64_t channel_tile = tile.vectors * target.vector_lanes();
+    const double channel_waste = static_cast<double>(rounded_up(channels, channel_tile)) / static_cast<double>(channels);
+    const double pixel_waste = static_cast<double>(rounded_up(pixels, tile.columns)) / static_cast<double>(pixels);
+    // A nudge towards square-ish, load-saving tiles where the model sees no difference.
+    return cycles / fmas * channel_waste * pixel_waste + 0.02 * loads / fmas;
+}
+
+}  // namespace
+
+bool fits_registers(const RegisterTile &tile, const Target &target) {
+    return tile.vectors * tile.columns + tile.vectors + 1 <= target.vector_registers();
+}
+
+RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target) {
+    RegisterTile best;
+    double best_cost = tile_cost(best, channels, pixels, target);
+    for (RegisterTile tile; tile.vectors <= 4; tile.vectors++) {
+        for (tile.columns = 1; tile.columns <= pixels && fits_registers(tile, target); tile.columns++) {
+            const double cost = tile_cost(tile, channels, pixels, target);
+            if (cost < best_cost) best = tile, best_cost = cost;
+        }
+    }
+    return best;
+}
+
+int64_t planned_threads(const Target &target) { return target.threads > 0 ? target.threads : 8; }
+
+int64_t balanced_parts(int64_t items, int64_t others, const Target &target) {
+    const int64_t threads = planned_threads(target);
+    int64_t best = 1;
+    int64_t best_time = items * others;
+    for (int64_t parts = 1; parts <= std::min(items, 4 * threads); parts++) {
+        const int64_t rounds = (parts * others + threads - 1) / threads;
+        const int64_t time = rounds * ((items + parts - 1) / parts);
+        if (time < best_time) best = parts, best_time = time;
+    }
+    return best;
+}
+
+}  // namespace convc

@@ -1,0 +1,21 @@
+#include "schedules/schedule_table.h"
+
+#include <array>
+
+#include "schedules/algorithms.h"
+
+namespace convc {
+
+std::span<const Algorithm> schedule_table() {
+    static const std::array<Algorithm, 2> table{depthwise_algorithm(), direct_algorithm()};
+    return table;
+}
+
+const Algorithm *algorithm_named(std::string_view name) {
+    for (const Algorithm &algorithm : schedule_table()) {
+        if (algorithm.name == name) return &algorithm;
+    }
+    return nullptr;
+}
+
+}  // namespace convc

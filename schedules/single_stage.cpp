@@ -1,0 +1,114 @@
+#include "schedules/single_stage.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace convc {
+
+int64_t channel_groups(const Stage &stage) { return is_depthwise(stage) ? 1 : stage.groups; }
+
+bool is_depthwise(const Stage &stage) {
+    return stage.kind != StageKind::shuffle && stage.groups == stage.in_channels;
+}
+
+bool has_padding(const Stage &stage) {
+    for (const Axis &axis : stage.axes) {
+        if (axis.pad_before != 0 || axis.pad_after != 0 || axis.same_at_run_time) return true;
+    }
+    return false;
+}
+
+bool is_pointwise(const Stage &stage) {
+    for (const Axis &axis : stage.axes) {
+        if (axis.kernel != 1 || axis.stride != 1) return false;
+    }
+    return !has_padding(stage);
+}
+
+namespace {
+
+bool broadcasts_over_pixels(const TensorType &operand, const TensorType &output) {
+    return operand.batch != output.batch || operand.space != output.space;
+}
+
+// A further tensor as the output's view sees it; an extent of 1 where it is broadcast.
+View operand_view(const TensorType &operand, const TensorType &output, int64_t groups, bool flatten) {
+    const bool one_channel = operand.channels == 1 && output.channels != 1;
+    View view = activation_view(operand, one_channel ? 1 : groups, flatten);
+    if (one_channel) view[view_group] = {1, 0};
+    return view;
+}
+
+std::optional<std::string> too_large(const char *what, const TensorType &type) {
+    const std::optional<int64_t> elements = type.elements();
+    if (elements && *elements <= std::numeric_limits<int32_t>::max()) return std::nullopt;
+    return fmt::format("{} {} has more than 2^31 - 1 elements", what, print_tensor(type));
+}
+
+}  // namespace
+
+bool flattens(const StageGroup &group) {
+    const Stage &stage = group.stage(0);
+    for (const Epilogue &epilogue : stage.epilogues) {
+        if (epilogue.operand < 0) continue;
+        const TensorType &operand = group.layer->inputs[static_cast<size_t>(epilogue.operand)].type;
+        if (broadcasts_over_pixels(operand, stage.output)) return false;
+    }
+    return is_pointwise(stage);
+}
+
+std::optional<std::string> general_refusal(const StageGroup &group) {
+    const Stage &stage = group.stage(0);
+    if (group.count != 1) return "computes one stage at a time";
+    if (stage.kind == StageKind::shuffle) return "does not shuffle channels";
+    if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
+    if (stage.axes.size() > 2) return "computes 1 or 2 spatial axes, not 3";
+    if (group.input().has_runtime_extent()) return "needs every extent when it is compiled, and this layer has '?'";
+    if (stage.pad_mode != PadMode::zeros && has_padding(stage)) return "pads with zeros only";
+    if (auto reason = too_large("the input", group.input())) return reason;
+    if (auto reason = too_large("the output", stage.output)) return reason;
+    for (const Parameter &parameter : group.layer->parameters()) {
+        if (parameter.stage == group.first && parameter.elements() > std::numeric_limits<int32_t>::max() / 2) {
+            return fmt::format("{} has more than 2^30 elements", parameter.name());
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, const std::vector<int64_t> &weight_extents,
+                                                   int64_t padded_channels) {
+    using Role = KernelArgument::Role;
+    const Stage &stage = group.stage(0);
+    const bool flatten = flattens(group);
+    const int64_t groups = channel_groups(stage);
+
+    std::vector<KernelArgument> all;
+    all.push_back({Role::input, {}, -1, activation_view(group.input(), groups, flatten)});
+    for (const Parameter &parameter : group.layer->parameters()) {
+        if (parameter.stage != group.first) continue;
+        const bool weight = parameter.role == Parameter::Role::weight;
+        all.push_back({Role::parameter, parameter, -1, dense_view(weight ? weight_extents : std::vector{padded_channels, groups})});
+    }
+    std::vector<bool> seen(group.layer->inputs.size());
+    for (const Epilogue &epilogue : stage.epilogues) {
+        if (epilogue.operand < 0 || seen[static_cast<size_t>(epilogue.operand)]) continue;
+        seen[static_cast<size_t>(epilogue.operand)] = true;
+        const TensorType &operand = group.layer->inputs[static_cast<size_t>(epilogue.operand)].type;
+        all.push_back({Role::operand, {}, epilogue.operand, operand_view(operand, stage.output, groups, flatten)});
+    }
+    all.push_back({Role::output, {}, -1, activation_view(stage.output, groups, flatten)});
+    return all;
+}
+
+std::string KernelArgument::name() const {
+    switch (role) {
+        case Role::input: return "x";
+        case Role::parameter: return parameter.c_name();
+        case Role::operand: return fmt::format("operand{}", operand);
+        case Role::output: return "y";
+    }
+    return "";
+}
+
+}  // namespace convc
