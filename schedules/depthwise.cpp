@@ -1,13 +1,14 @@
 // depthwise: every output channel reads one input channel.
 //
 // Idea. There is no sum over channels, so there is little to reuse: a row of `columns` neighbouring outputs is computed
-// together, and inputs that their taps share are loaded once (0.5 loads a multiply-add for 3 taps and 8 columns; XNNPACK
-// needs 2.0, oneDNN 1.25). The vector runs over channels where they lie densely, and over pixels where they do not: in
-// channels-first layouts and where there are fewer channels than lanes.
+// together, and inputs that their taps share are loaded once (0.5 loads a multiply-add for 3 taps and 8 columns;
+// XNNPACK needs 2.0, oneDNN 1.25). The vector runs over channels where they lie densely, and over pixels where they do
+// not: in channels-first layouts and where there are fewer channels than lanes.
 //
-// Padding. No padded copy: rows outside are left out of the reduction, and the select that guards columns outside stands in
-// the first and last tile of a row only (Halide's loop partitioning, by likely()). Constant weights become literals, zero
-// taps vanish, and the border is a zero strip in the workspace, since the unrolled taps would multiply the border code.
+// Padding. No padded copy: rows outside are left out of the reduction, and the select that guards columns outside
+// stands in the first and last tile of a row only (Halide's loop partitioning, by likely()). Constant weights become
+// literals, zero taps vanish, and the border is a zero strip in the workspace, since the unrolled taps would multiply
+// the border code.
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
@@ -25,7 +26,9 @@ using Halide::Var;
 constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
 constexpr int64_t most_literal_taps = 121;   // constant kernels above this are not expanded
 
-View output_view(const StageGroup &group) { return activation_view(group.output(), 1, flattens(group)); }
+View output_view(const StageGroup &group) {
+    return activation_view(group.output(), 1, flattens(group));
+}
 
 // Whether a vector runs over channels; else it runs over the width.
 bool vectors_of_channels(const StageGroup &group, const Target &target) {
@@ -70,9 +73,12 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const bool channels = vectors_of_channels(group, target);
     const int64_t columns = channels ? output[view_width].extent : output[view_width].extent / lanes;
     return {
-        {"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1, std::min<int64_t>(std::max<int64_t>(columns, 1), 16)},
-        {"parts", "parallel parts of the outermost spatial axis", 1, std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
-        {"channel_parts", "parallel parts of the channels", 1, channels ? std::max<int64_t>(output[view_channel].extent / lanes, 1) : output[view_channel].extent},
+        {"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1,
+         std::min<int64_t>(std::max<int64_t>(columns, 1), 16)},
+        {"parts", "parallel parts of the outermost spatial axis", 1,
+         std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
+        {"channel_parts", "parallel parts of the channels", 1,
+         channels ? std::max<int64_t>(output[view_channel].extent / lanes, 1) : output[view_channel].extent},
         {"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1},
     };
 }
@@ -100,16 +106,16 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const int64_t parts = balanced_parts(rows, output[view_batch].extent, target);
     const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
     const int64_t channel_parts = std::min(wanted, ranges[2].high);
-    return {"depthwise", {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
+    return {"depthwise",
+            {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
 }
 
 // Packed weights: channel, taps.
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    return single_stage_arguments(request.group,
-                                  {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
-                                  stage.out_channels);
+    return single_stage_arguments(
+        request.group, {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)}, stage.out_channels);
 }
 
 // ---- the kernel
@@ -258,8 +264,10 @@ public:
 }  // namespace
 
 Algorithm depthwise_algorithm() {
-    return {"depthwise", "one input channel an output channel, rows of outputs in registers", refusal, knobs, conflict,
-            default_schedule, arguments};
+    return {"depthwise", "one input channel an output channel, rows of outputs in registers",
+            refusal,     knobs,
+            conflict,    default_schedule,
+            arguments};
 }
 
 }  // namespace convc

@@ -1,16 +1,18 @@
 // direct: convolution as a sum over taps, dense or grouped, kept in registers.
 //
-// Idea. A tile of `vectors` x `columns` accumulators (vectors of output channels, columns of neighbouring pixels) stays in
-// registers over the whole reduction. A step, one input channel at one tap, loads `vectors` of packed weights and broadcasts one
-// input value a column: vectors * columns multiply-adds for vectors + columns loads. It is the register tile of every
-// matrix product since Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), with the im2col matrix
-// never built (Zhang et al., "High Performance Zero-Memory Overhead Direct Convolutions", arXiv 1809.10170).
+// Idea. A tile of `vectors` x `columns` accumulators (vectors of output channels, columns of neighbouring pixels) stays
+// in registers over the whole reduction. A step, one input channel at one tap, loads `vectors` of packed weights and
+// broadcasts one input value a column: vectors * columns multiply-adds for vectors + columns loads. It is the register
+// tile of every matrix product since Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008),
+// with the im2col matrix never built (Zhang et al., "High Performance Zero-Memory Overhead Direct Convolutions", arXiv
+// 1809.10170).
 //
 // Padding. Where the layer pads, each task first copies its rows of the input into a strip with zeros around it, in the
-// workspace, so that the inner loop knows no borders. A pointwise layer reads its input in place, all pixels as one row.
+// workspace, so that the inner loop knows no borders. A pointwise layer reads its input in place, all pixels as one
+// row.
 //
-// Channels past the end of a group's last tile are computed on zero weights and not stored; columns past the end of a row
-// are computed twice (the last tile is shifted inwards).
+// Channels past the end of a group's last tile are computed on zero weights and not stored; columns past the end of a
+// row are computed twice (the last tile is shifted inwards).
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
@@ -26,7 +28,9 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-int64_t group_channels(const Stage &stage) { return stage.out_channels / stage.groups; }
+int64_t group_channels(const Stage &stage) {
+    return stage.out_channels / stage.groups;
+}
 
 int64_t channel_tile(const KernelRequest &request) {
     return *request.schedule.knob("vectors") * request.target.vector_lanes();
@@ -70,7 +74,8 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     return {
         {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
         {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 30)},
-        {"parts", "parallel parts of the outermost spatial axis", 1, std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
+        {"parts", "parallel parts of the outermost spatial axis", 1,
+         std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
         {"channel_parts", "parallel parts of the output channels of a group", 1, std::min<int64_t>(vectors, 64)},
         {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
         {"unroll", "input channels in one turn of the inner loop", 1, 16},
@@ -81,10 +86,12 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     const Schedule &schedule = request.schedule;
     const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
     if (!fits_registers(tile, request.target)) return "vectors * columns + vectors + 1 exceed the vector registers";
-    if (channel_tiles(request) % *schedule.knob("channel_parts") != 0) {
-        return "channel_parts does not divide the number of channel tiles";
-    }
     const Stage &stage = request.group.stage(0);
+    const int64_t channel_parts = *schedule.knob("channel_parts");
+    if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
+    if (channel_parts > 1 && group_channels(stage) % channel_tile(request) != 0) {
+        return "channel_parts needs channel tiles without a tail";
+    }
     if (stage.in_channels / stage.groups % *schedule.knob("unroll") != 0) {
         return "unroll does not divide the input channels of a group";
     }
@@ -109,9 +116,9 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const int64_t weight_bytes = stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume() * 4;
     const int64_t input_bytes = group.input().elements().value_or(0) * 4;
     int64_t channel_parts = 1;
-    if (weight_bytes > input_bytes) {
+    const bool whole_tiles = group_channels(stage) % (tile.vectors * target.vector_lanes()) == 0;
+    if (weight_bytes > input_bytes && whole_tiles) {
         const int64_t wanted = balanced_parts(tiles, stage.groups * group.input().batch, target);
-        while (tiles % (channel_parts + 1) == 0 && channel_parts < wanted) channel_parts++;
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
     const int64_t batch = output[view_batch].extent;
@@ -158,8 +165,7 @@ public:
             weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
             source_(r_[0], v_.g, at(v_.x, r_[1], ax), at(v_.y, r_[2], ay), at(v_.z, r_[3], az), v_.n);
         Func y = output();
-        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
-            with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
     }
 
     void schedule() {
@@ -190,16 +196,23 @@ private:
         const int channels = size(view[view_channel].extent);
         const int tiles = (channels + tile_ - 1) / tile_;
         y.split(v_.c, co, ci, tile_, channels % tile_ == 0 ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
-        y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
+        const bool by_channel_parts = channel_parts > 1;
+        if (by_channel_parts) y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
         split_parts(view, part);
         y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
         if (pixels_outside) {
-            y.reorder({ci, xi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
+            y.reorder({ci, xi, co, xo, v_.y, v_.z, part});
         } else {
-            y.reorder({ci, xi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
+            y.reorder({ci, xi, xo, v_.y, v_.z, co, part});
         }
-        y.vectorize(ci, lanes()).unroll(ci).unroll(xi);
-        y.fuse(part, cp, task).fuse(task, v_.g, task).fuse(task, v_.n, task).parallel(task);
+        // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
+        if (channels % tile_ == 0)
+            y.vectorize(ci, lanes()).unroll(ci);
+        else
+            y.vectorize(ci);
+        y.unroll(xi);
+        if (by_channel_parts) y.reorder(part, cp).fuse(part, cp, part);
+        y.fuse(part, v_.g, task).fuse(task, v_.n, task).parallel(task);
         y.never_partition({co, xo, v_.y, v_.z, task});
         if (has_padding(stage())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
         return pixels_outside ? co : xo;
@@ -241,8 +254,9 @@ public:
 }  // namespace
 
 Algorithm direct_algorithm() {
-    return {"direct", "a sum over taps in a register tile of channels x pixels", refusal, knobs, conflict,
-            default_schedule, arguments};
+    return {
+        "direct", "a sum over taps in a register tile of channels x pixels", refusal, knobs, conflict, default_schedule,
+        arguments};
 }
 
 }  // namespace convc

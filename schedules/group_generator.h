@@ -1,5 +1,5 @@
-// The base of every generator: it is handed a KernelRequest before it is built, declares the request's buffers and knobs as
-// Halide's, and gives the derived class its stage, inputs and output under the field's names.
+// The base of every generator: it is handed a KernelRequest before it is built, declares the request's buffers and
+// knobs as Halide's, and gives the derived class its stage, inputs and output under the field's names.
 #pragma once
 
 #include <Halide.h>

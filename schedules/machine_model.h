@@ -1,5 +1,5 @@
-// The machine model: what default_schedule() believes about a CPU. Small functions of a Target; a new machine is new data in
-// Target, not code here.
+// The machine model: what default_schedule() believes about a CPU. Small functions of a Target; a new machine is new
+// data in Target, not code here.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,15 @@ struct RegisterTile {
 // Whether vectors * columns accumulators, one step's weights and one broadcast stay in registers.
 bool fits_registers(const RegisterTile &tile, const Target &target);
 
-// The tile with the least modelled time a useful multiply-add: two FMAs and two loads a cycle, FMA latency 4 cycles, and what
-// rounding `channels` up to vectors and `pixels` to columns wastes.
+// The tile with the least modelled time a useful multiply-add: two FMAs and two loads a cycle, FMA latency 4 cycles,
+// and what rounding `channels` up to vectors and `pixels` to columns wastes.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target);
 
 // Threads to plan for: the target's, or 8 when it does not say.
 int64_t planned_threads(const Target &target);
 
-// Into how many parts to cut `items` equal pieces of work, `others` times over, so that the threads finish together with
-// parts as large as that allows.
+// Into how many parts to cut `items` equal pieces of work, `others` times over, so that the threads finish together
+// with parts as large as that allows.
 int64_t balanced_parts(int64_t items, int64_t others, const Target &target);
 
 }  // namespace convc

@@ -6,7 +6,9 @@
 
 namespace convc {
 
-int64_t channel_groups(const Stage &stage) { return is_depthwise(stage) ? 1 : stage.groups; }
+int64_t channel_groups(const Stage &stage) {
+    return is_depthwise(stage) ? 1 : stage.groups;
+}
 
 bool is_depthwise(const Stage &stage) {
     return stage.kind != StageKind::shuffle && stage.groups == stage.in_channels;
@@ -88,7 +90,8 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, cons
     for (const Parameter &parameter : group.layer->parameters()) {
         if (parameter.stage != group.first) continue;
         const bool weight = parameter.role == Parameter::Role::weight;
-        all.push_back({Role::parameter, parameter, -1, dense_view(weight ? weight_extents : std::vector{padded_channels, groups})});
+        all.push_back({Role::parameter, parameter, -1,
+                       dense_view(weight ? weight_extents : std::vector{padded_channels, groups})});
     }
     std::vector<bool> seen(group.layer->inputs.size());
     for (const Epilogue &epilogue : stage.epilogues) {
@@ -103,10 +106,14 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, cons
 
 std::string KernelArgument::name() const {
     switch (role) {
-        case Role::input: return "x";
-        case Role::parameter: return parameter.c_name();
-        case Role::operand: return fmt::format("operand{}", operand);
-        case Role::output: return "y";
+        case Role::input:
+            return "x";
+        case Role::parameter:
+            return parameter.c_name();
+        case Role::operand:
+            return fmt::format("operand{}", operand);
+        case Role::output:
+            return "y";
     }
     return "";
 }

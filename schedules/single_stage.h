@@ -1,4 +1,5 @@
-// What the one-stage algorithms share: the buffers they take and the refusals that have nothing to do with the algorithm.
+// What the one-stage algorithms share: the buffers they take and the refusals that have nothing to do with the
+// algorithm.
 #pragma once
 
 #include <optional>
@@ -9,13 +10,13 @@
 
 namespace convc {
 
-// In how many groups a kernel sees the output channels of a stage: a depthwise with one input channel a group is not cut
-// into groups at all, but runs over all its channels.
+// In how many groups a kernel sees the output channels of a stage: a depthwise with one input channel a group is not
+// cut into groups at all, but runs over all its channels.
 int64_t channel_groups(const Stage &stage);
 
-bool is_pointwise(const Stage &stage);   // 1x1, stride 1, no padding: every pixel alone
+bool is_pointwise(const Stage &stage);  // 1x1, stride 1, no padding: every pixel alone
 bool has_padding(const Stage &stage);
-bool is_depthwise(const Stage &stage);   // one input channel a group, however it was written
+bool is_depthwise(const Stage &stage);  // one input channel a group, however it was written
 
 // Whether all pixels may be seen as one long row: pointwise, and no further tensor broadcasts over pixels.
 bool flattens(const StageGroup &group);

@@ -1,5 +1,5 @@
-// How a kernel looks at memory: tensors as Halide buffers, with extents and strides in elements, innermost dimension first.
-// The generators constrain their buffers by these views, and the entry points build halide_buffer_t from them.
+// How a kernel looks at memory: tensors as Halide buffers, with extents and strides in elements, innermost dimension
+// first. The generators constrain their buffers by these views, and the entry points build halide_buffer_t from them.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,12 @@ using View = std::vector<ViewDimension>;
 
 int64_t view_elements(const View &view);  // the product of the extents
 
-// The six dimensions every activation has in a kernel: channels within a group, group, width, height, depth, batch. Axes
-// that the layout does not have get extent 1; so one generator serves every rank and layout.
+// The six dimensions every activation has in a kernel: channels within a group, group, width, height, depth, batch.
+// Axes that the layout does not have get extent 1; so one generator serves every rank and layout.
 enum ViewAxis { view_channel, view_group, view_width, view_height, view_depth, view_batch };
 
-// The view of an activation whose channels fall into `groups`. With `flatten`, all pixels (and for channels-last layouts the
-// batch too) become one long width: what a pointwise kernel wants.
+// The view of an activation whose channels fall into `groups`. With `flatten`, all pixels (and for channels-last
+// layouts the batch too) become one long width: what a pointwise kernel wants.
 View activation_view(const TensorType &type, int64_t groups, bool flatten);
 
 // A parameter in PyTorch's row-major order.

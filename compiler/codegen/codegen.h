@@ -1,4 +1,5 @@
-// Plan to Kernel: Halide compiles the groups of a plan into one object, LLVM's IRBuilder writes the C entry points beside it.
+// Plan to Kernel: Halide compiles the groups of a plan into one object, LLVM's IRBuilder writes the C entry points
+// beside it.
 #pragma once
 
 #include <functional>
@@ -14,15 +15,15 @@ namespace convc {
 
 // Human-readable forms of the same code, made only when asked for.
 struct Listings {
-    bool assembly = false;   // what --emit asm writes
+    bool assembly = false;  // what --emit asm writes
     bool llvm = false;
     bool stmt = false;
     bool stmt_html = false;
     std::map<std::string, std::string> texts;  // "asm", "llvm", "stmt", "stmt_html" -> text
 };
 
-// Compiles. `symbol` is the C name and prefix of every symbol. Thread-safe. A failure of Halide's or LLVM's comes back as
-// Failure::internal with its text.
+// Compiles. `symbol` is the C name and prefix of every symbol. Thread-safe. A failure of Halide's or LLVM's comes back
+// as Failure::internal with its text.
 Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings = nullptr);
 
 // The C header of a library of kernels: convc.h's text, then each layer's declarations.

@@ -1,5 +1,5 @@
-// Layer to Plan: which stages become one kernel, by which algorithm, with which knobs. Pinned schedules win over tuned ones,
-// tuned ones over default_schedule(). No Halide here.
+// Layer to Plan: which stages become one kernel, by which algorithm, with which knobs. Pinned schedules win over tuned
+// ones, tuned ones over default_schedule(). No Halide here.
 #pragma once
 
 #include <string>
@@ -39,8 +39,8 @@ struct Plan {
 // The error's message names the stage for which there is no kernel yet and what each algorithm said.
 Result<Plan> make_plan(const Layer &layer, const Target &target);
 
-// A plan with these groups' schedules: of a `schedule` statement, or of a tuner. An unknown algorithm, an unknown, missing or
-// out-of-range knob, or an algorithm that refuses the stages is an error that names it.
+// A plan with these groups' schedules: of a `schedule` statement, or of a tuner. An unknown algorithm, an unknown,
+// missing or out-of-range knob, or an algorithm that refuses the stages is an error that names it.
 Result<Plan> make_pinned_plan(const Layer &layer, const Target &target, const std::vector<Schedule> &groups);
 
 // Picks among a module's statements the one for this layer and target (exact target string; CPU model and threads break

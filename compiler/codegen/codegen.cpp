@@ -1,0 +1,164 @@
+#include "compiler/codegen/codegen.h"
+
+#include <fmt/format.h>
+#include <llvm/Config/llvm-config.h>
+#include <llvm/Support/xxhash.h>
+
+#include <algorithm>
+
+#include "compiler/codegen/entry_point.h"
+#include "compiler/codegen/halide_build.h"
+
+namespace convc {
+namespace {
+
+constexpr uint64_t alignment = 64;
+
+uint64_t aligned(uint64_t bytes) {
+    return (bytes + alignment - 1) / alignment * alignment;
+}
+
+// Hands out places in packed memory and in the workspace.
+class MemoryLayout {
+public:
+    uint64_t take(uint64_t bytes) {
+        const uint64_t at = size_;
+        size_ = aligned(size_ + bytes);
+        return at;
+    }
+    explicit MemoryLayout(uint64_t reserved) : size_(reserved) {}
+    uint64_t size() const { return size_; }
+
+private:
+    uint64_t size_;
+};
+
+BufferArgument buffer(BufferArgument::Place place, int index, uint64_t offset, const View &view) {
+    BufferArgument argument{place, index, offset, {}};
+    for (const ViewDimension &dimension : view) {
+        argument.dimensions.push_back({static_cast<int32_t>(dimension.extent), static_cast<int32_t>(dimension.stride)});
+    }
+    return argument;
+}
+
+int parameter_index(const Layer &layer, const Parameter &parameter) {
+    const std::vector<Parameter> all = layer.parameters();
+    return static_cast<int>(std::find(all.begin(), all.end(), parameter) - all.begin());
+}
+
+uint64_t view_bytes(const View &view) {
+    return static_cast<uint64_t>(view_elements(view)) * sizeof(float);
+}
+
+// The calls of one group: x or the intermediate before it, packed parameters, further tensors, y or the intermediate
+// after. Two intermediates are alive at a time, so they take turns in two places.
+struct Sequence {
+    const Plan &plan;
+    EntryPoints &entry;
+    MemoryLayout packed{0};
+    std::vector<uint64_t> intermediate;  // offset of the output of each group but the last
+
+    BufferArgument place(const KernelArgument &argument, size_t group) {
+        using Place = BufferArgument::Place;
+        const bool first = group == 0, last = group + 1 == plan.groups.size();
+        switch (argument.role) {
+            case KernelArgument::Role::input:
+                return buffer(first ? Place::input : Place::workspace, 0, first ? 0 : intermediate[group - 1],
+                              argument.view);
+            case KernelArgument::Role::output:
+                return buffer(last ? Place::output : Place::workspace, 0, last ? 0 : intermediate[group],
+                              argument.view);
+            case KernelArgument::Role::operand:
+                return buffer(Place::input, argument.operand, 0, argument.view);
+            case KernelArgument::Role::parameter:
+                break;
+        }
+        return buffer(Place::packed, 0, packed.take(view_bytes(argument.view)), argument.view);
+    }
+
+    void add(const GroupFunctions &functions, size_t group) {
+        HalideCall run{functions.run, {}, functions.run_memory.task_arena_bytes};
+        HalideCall pack{functions.pack, {}, 0};
+        std::vector<BufferArgument> packed_outputs;
+        for (const KernelArgument &argument : functions.arguments) {
+            run.arguments.push_back(place(argument, group));
+            if (argument.role != KernelArgument::Role::parameter) continue;
+            pack.arguments.push_back(buffer(BufferArgument::Place::parameter,
+                                            parameter_index(plan.layer, argument.parameter), 0,
+                                            parameter_view(argument.parameter)));
+            packed_outputs.push_back(run.arguments.back());
+        }
+        pack.arguments.insert(pack.arguments.end(), packed_outputs.begin(), packed_outputs.end());
+        entry.run.push_back(std::move(run));
+        if (!functions.pack.empty()) entry.pack.push_back(std::move(pack));
+    }
+};
+
+// Offsets of the intermediates: even ones in the first place, odd ones in the second.
+std::vector<uint64_t> lay_out_intermediates(const Plan &plan, uint64_t &bytes) {
+    std::vector<uint64_t> sizes;
+    for (size_t i = 0; i + 1 < plan.groups.size(); i++) {
+        const PlannedGroup &group = plan.groups[i];
+        const size_t last = static_cast<size_t>(group.first_stage + group.stage_count - 1);
+        const uint64_t elements = static_cast<uint64_t>(plan.layer.stages[last].output.elements().value_or(0));
+        // One vector more, so that a load that starts inside may end outside.
+        sizes.push_back(aligned(elements * sizeof(float)) + alignment);
+    }
+    uint64_t even = 0, odd = 0;
+    for (size_t i = 0; i < sizes.size(); i++) {
+        uint64_t &place = i % 2 ? odd : even;
+        place = std::max(place, sizes[i]);
+    }
+    std::vector<uint64_t> offsets;
+    for (size_t i = 0; i < sizes.size(); i++) offsets.push_back(i % 2 ? even : 0);
+    bytes = even + odd;
+    return offsets;
+}
+
+EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const HalideObject &object) {
+    EntryPoints entry;
+    entry.symbol = symbol;
+    entry.layer = plan.layer;
+    entry.schedule = print_schedules(plan.schedules());
+    Sequence sequence{plan, entry, MemoryLayout(packed_header_bytes), lay_out_intermediates(plan, entry.arena_offset)};
+    uint64_t arena = 0;
+    for (size_t i = 0; i < object.groups.size(); i++) {
+        sequence.add(object.groups[i], i);
+        arena = std::max(arena, object.groups[i].run_memory.bytes());
+    }
+    entry.packed_bytes = entry.pack.empty() ? 0 : sequence.packed.size();
+    const std::string identity =
+        fmt::format("{}\n{}\n{}", plan.layer.canonical_line(), entry.schedule, plan.target.name());
+    entry.packed_tag = llvm::xxh3_64bits(identity);
+    entry.workspace_bytes = entry.arena_offset + aligned(arena);
+    return entry;
+}
+
+}  // namespace
+
+Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings) {
+    Result<HalideObject> halide = build_halide_object(plan, symbol, listings);
+    if (!halide) return halide.error();
+    Result<std::string> renamed = rename_runtime_symbols(halide->object);
+    if (!renamed) return renamed.error();
+    const EntryPoints entry = describe_entry(plan, symbol, *halide);
+    Result<std::string> entry_object = build_entry_object(entry, plan.target);
+    if (!entry_object) return entry_object.error();
+
+    Kernel kernel;
+    kernel.symbol = symbol;
+    kernel.canonical_line = plan.layer.canonical_line();
+    kernel.schedule = entry.schedule;
+    kernel.origin = plan.origin_name();
+    kernel.target = plan.target.full_name();
+    kernel.packed_bytes = entry.packed_bytes;
+    kernel.workspace_bytes = entry.workspace_bytes;
+    kernel.objects = {{symbol + ".o", *std::move(entry_object)}, {symbol + "_kernel.o", *std::move(renamed)}};
+    return kernel;
+}
+
+std::string build_identity() {
+    return fmt::format("convc {}; {}; llvm {}", CONVC_VERSION, halide_version(), LLVM_VERSION_STRING);
+}
+
+}  // namespace convc

@@ -1,0 +1,108 @@
+#include "compiler/codegen/function_memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "runtime/kernel_runtime/kernel_runtime.h"
+
+namespace convc {
+namespace {
+
+using Halide::Expr;
+using Halide::Internal::Allocate;
+using Halide::Internal::Call;
+using Halide::Internal::IRVisitor;
+using Halide::Internal::LoweredFunc;
+
+// Halide keeps constant allocations up to this on the stack (runtime/constants.h: maximum_stack_allocation_bytes).
+constexpr int64_t largest_stack_allocation = 16384;
+
+// Walks one function. The blocks alive at once are those of the enclosing Allocate nodes: Halide may free a block
+// earlier, but the allocator takes back only the top of its stack, so the sum along a path is the bound.
+class MemoryVisitor : public IRVisitor {
+public:
+    struct Loop {
+        std::string task;
+        int64_t extent = 0;
+        uint64_t serial_bytes = 0;  // taken where the loop stands
+    };
+    uint64_t peak = 0;
+    std::vector<Loop> loops;
+    std::string problem;
+
+private:
+    using IRVisitor::visit;
+
+    void visit(const Allocate *op) override {
+        const uint64_t bytes = heap_bytes(op);
+        alive_ += bytes;
+        peak = std::max(peak, alive_);
+        IRVisitor::visit(op);
+        alive_ -= bytes;
+    }
+
+    void visit(const Call *op) override {
+        if (op->name == "halide_do_par_for") add_loop(op);
+        if (op->name == "halide_do_parallel_tasks") problem = "an asynchronous task";
+        IRVisitor::visit(op);
+    }
+
+    void add_loop(const Call *op) {
+        const auto *task = op->args[0].as<Halide::Internal::Variable>();
+        const auto extent = Halide::Internal::as_const_int(op->args[2]);
+        if (!task || !extent) {
+            problem = "a parallel loop without a constant number of tasks";
+            return;
+        }
+        std::string name = task->name;
+        if (name.rfind("::", 0) == 0) name = name.substr(2);
+        loops.push_back({name, *extent, alive_});
+    }
+
+    uint64_t heap_bytes(const Allocate *op) {
+        using Halide::MemoryType;
+        if (op->memory_type == MemoryType::Register || op->new_expr.defined()) return 0;
+        int64_t elements = 1;
+        for (const Expr &extent : op->extents) {
+            const auto constant = Halide::Internal::as_const_int(extent);
+            if (!constant || *constant < 0 || __builtin_mul_overflow(elements, *constant, &elements)) {
+                problem = fmt::format("allocation '{}' without a constant size", op->name);
+                return 0;
+            }
+        }
+        const int64_t bytes = (elements + op->padding) * op->type.bytes();
+        const bool on_stack = op->memory_type != MemoryType::Heap && bytes <= largest_stack_allocation;
+        return on_stack ? 0 : convc_kernel_block_bytes(static_cast<uint64_t>(bytes));
+    }
+
+    uint64_t alive_ = 0;
+};
+
+}  // namespace
+
+Result<FunctionMemory> function_memory(const Halide::Module &module, const std::string &function) {
+    std::map<std::string, MemoryVisitor> visits;
+    for (const LoweredFunc &lowered : module.functions()) lowered.body.accept(&visits[lowered.name]);
+    FunctionMemory memory;
+    memory.serial_bytes = visits[function].peak;
+    uint64_t peak = memory.serial_bytes;
+    for (auto &[name, visit] : visits) {
+        if (!visit.problem.empty()) return Error{Failure::internal, fmt::format("{}: {}", name, visit.problem)};
+        if (name != function && !visit.loops.empty()) {
+            return Error{Failure::internal, fmt::format("{}: a parallel loop inside a parallel loop", name)};
+        }
+    }
+    for (const MemoryVisitor::Loop &loop : visits[function].loops) {
+        memory.task_arena_bytes = std::max(memory.task_arena_bytes, visits[loop.task].peak);
+    }
+    for (const MemoryVisitor::Loop &loop : visits[function].loops) {
+        peak = std::max(peak, loop.serial_bytes + static_cast<uint64_t>(loop.extent) * memory.task_arena_bytes);
+    }
+    memory.parallel_bytes = peak - memory.serial_bytes;
+    return memory;
+}
+
+}  // namespace convc

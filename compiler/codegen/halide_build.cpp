@@ -1,0 +1,176 @@
+#include "compiler/codegen/halide_build.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "compiler/codegen/function_memory.h"
+#include "schedules/group_generator.h"
+#include "schedules/schedule_table.h"
+
+namespace convc {
+namespace {
+
+using Halide::Module;
+using Halide::OutputFileType;
+
+Halide::Target halide_target(const Target &target) {
+    std::string text;
+    switch (target.isa) {
+        case Isa::sse41:
+            text = "x86-64-linux-sse41";
+            break;
+        case Isa::avx2:
+            text = "x86-64-linux-sse41-avx-f16c-fma-avx2";
+            break;
+        case Isa::avx512:
+            text = "x86-64-linux-sse41-avx-f16c-fma-avx2-avx512-avx512_skylake";
+            break;
+        case Isa::neon:
+            text = "arm-64-linux";
+            break;
+    }
+    for (const char *tuned : {"znver1", "znver2", "znver3", "znver4", "znver5"}) {
+        if (target.cpu == tuned) text += fmt::format("-tune_{}", tuned);
+    }
+    return Halide::Target(text + "-no_asserts-no_bounds_query-no_runtime-user_context");
+}
+
+// An anonymous file in memory: Halide writes its outputs to paths, and nothing of them is to be left on disk.
+class MemoryFile {
+public:
+    MemoryFile() : descriptor_(memfd_create("convc", MFD_CLOEXEC)) {}
+    ~MemoryFile() {
+        if (descriptor_ >= 0) close(descriptor_);
+    }
+    MemoryFile(const MemoryFile &) = delete;
+    MemoryFile &operator=(const MemoryFile &) = delete;
+
+    bool valid() const { return descriptor_ >= 0; }
+    std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+
+    std::string contents() const {
+        const off_t size = lseek(descriptor_, 0, SEEK_END);
+        std::string bytes(size > 0 ? static_cast<size_t>(size) : 0, '\0');
+        size_t done = 0;
+        while (done < bytes.size()) {
+            const ssize_t got = pread(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+            if (got <= 0) break;
+            done += static_cast<size_t>(got);
+        }
+        bytes.resize(done);
+        return bytes;
+    }
+
+private:
+    int descriptor_;
+};
+
+bool has_parameters(const std::vector<KernelArgument> &arguments) {
+    for (const KernelArgument &argument : arguments) {
+        if (argument.role == KernelArgument::Role::parameter) return true;
+    }
+    return false;
+}
+
+Module build_module(const std::string &generator, const KernelRequest &request,
+                    const std::vector<KernelArgument> &arguments, const std::string &function, bool with_knobs) {
+    const Halide::GeneratorContext context(halide_target(request.target));
+    const auto built = Halide::Internal::GeneratorRegistry::create(generator, context);
+    dynamic_cast<RequestReceiver &>(*built).receive(request, arguments);
+    if (with_knobs) {
+        for (const auto &[name, value] : request.schedule.knobs) {
+            built->set_generatorparam_value(name, std::to_string(value));
+        }
+    }
+    return built->build_module(function);
+}
+
+// Moves a module's functions into another, without Halide's argv wrapper and metadata.
+void append_functions(Module &to, const Module &from, const std::string &external) {
+    for (Halide::Internal::LoweredFunc function : from.functions()) {
+        if (function.name == external) function.linkage = Halide::LinkageType::External;
+        to.append(function);
+    }
+    for (const auto &buffer : from.buffers()) to.append(buffer);
+}
+
+GroupFunctions build_group(const Plan &plan, size_t index, const std::string &symbol, Module &module) {
+    const PlannedGroup &planned = plan.groups[index];
+    const KernelRequest request{{&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target};
+    const Algorithm *algorithm = algorithm_named(planned.schedule.algorithm);
+
+    GroupFunctions group;
+    group.arguments = algorithm->arguments(request);
+    group.run = fmt::format("{}_run{}", symbol, index);
+    const std::string name(algorithm->name);
+    const Module run = build_module(name, request, group.arguments, group.run, true);
+    Result<FunctionMemory> memory = function_memory(run, group.run);
+    if (!memory) throw Halide::InternalError(memory.error().message);
+    group.run_memory = *memory;
+    append_functions(module, run, group.run);
+    if (has_parameters(group.arguments)) {
+        group.pack = fmt::format("{}_pack{}", symbol, index);
+        append_functions(module, build_module(name + "_pack", request, group.arguments, group.pack, false), group.pack);
+    }
+    return group;
+}
+
+struct Output {
+    OutputFileType type;
+    std::string name;  // in Listings::texts
+    MemoryFile file;
+};
+
+// Runs LLVM once for the object and every listing that is wanted.
+std::string compile_module(const Module &module, Listings *listings) {
+    std::vector<std::unique_ptr<Output>> outputs;
+    const auto want = [&](bool wanted, OutputFileType type, const char *name) {
+        if (wanted) outputs.push_back(std::unique_ptr<Output>(new Output{type, name, {}}));
+    };
+    want(true, OutputFileType::object, "object");
+    if (listings) {
+        want(listings->assembly, OutputFileType::assembly, "asm");
+        want(listings->llvm, OutputFileType::llvm_assembly, "llvm");
+        want(listings->stmt, OutputFileType::stmt, "stmt");
+        want(listings->stmt_html, OutputFileType::stmt_html, "stmt_html");
+    }
+    std::map<OutputFileType, std::string> paths;
+    for (const auto &output : outputs) {
+        if (!output->file.valid()) throw Halide::RuntimeError("cannot create a file in memory");
+        paths[output->type] = output->file.path();
+    }
+    module.compile(paths);
+    for (const auto &output : outputs) {
+        if (output->type != OutputFileType::object) listings->texts[output->name] = output->file.contents();
+    }
+    return outputs.front()->file.contents();
+}
+
+Error halide_failure(const Plan &plan, const char *what) {
+    return {Failure::internal, fmt::format("Halide failed on '{}' with {}: {}", plan.layer.canonical_line(),
+                                           print_schedules(plan.schedules()), what)};
+}
+
+}  // namespace
+
+Result<HalideObject> build_halide_object(const Plan &plan, const std::string &symbol, Listings *listings) {
+    // Halide reports by throwing; nothing of that leaves this function.
+    try {
+        HalideObject result;
+        Module module(symbol, halide_target(plan.target));
+        for (size_t i = 0; i < plan.groups.size(); i++) result.groups.push_back(build_group(plan, i, symbol, module));
+        result.object = compile_module(module, listings);
+        return result;
+    } catch (const Halide::Error &failure) {
+        return halide_failure(plan, failure.what());
+    } catch (const std::exception &failure) {
+        return halide_failure(plan, failure.what());
+    }
+}
+
+std::string halide_version() {
+    return fmt::format("halide {}.{}.{}", HALIDE_VERSION_MAJOR, HALIDE_VERSION_MINOR, HALIDE_VERSION_PATCH);
+}
+
+}  // namespace convc
