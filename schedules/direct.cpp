@@ -192,6 +192,7 @@ private:
     Var schedule_output() {
         const View view = arguments().back().view;
         Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), task("task"), part("part");
+        Var part_of_both("part_of_both"), part_of_group("part_of_group");
         Func y = output();
         const int channels = size(view[view_channel].extent);
         const int tiles = (channels + tile_ - 1) / tile_;
@@ -200,19 +201,20 @@ private:
         if (by_channel_parts) y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
         split_parts(view, part);
         y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
-        if (pixels_outside) {
-            y.reorder({ci, xi, co, xo, v_.y, v_.z, part});
-        } else {
-            y.reorder({ci, xi, xo, v_.y, v_.z, co, part});
-        }
+        std::vector<Halide::VarOrRVar> order{ci, xi, xo, v_.y, v_.z, co, part};
+        if (pixels_outside) order = {ci, xi, co, xo, v_.y, v_.z, part};
+        if (by_channel_parts) order.push_back(cp);
+        order.insert(order.end(), {v_.g, v_.n});
+        y.reorder(order);
         // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
         if (channels % tile_ == 0)
             y.vectorize(ci, lanes()).unroll(ci);
         else
             y.vectorize(ci);
         y.unroll(xi);
-        if (by_channel_parts) y.reorder(part, cp).fuse(part, cp, part);
-        y.fuse(part, v_.g, task).fuse(task, v_.n, task).parallel(task);
+        if (by_channel_parts) y.fuse(part, cp, part_of_both);
+        y.fuse(by_channel_parts ? part_of_both : part, v_.g, part_of_group);
+        y.fuse(part_of_group, v_.n, task).parallel(task);
         y.never_partition({co, xo, v_.y, v_.z, task});
         if (has_padding(stage())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
         return pixels_outside ? co : xo;
