@@ -134,14 +134,29 @@ EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const Ha
     return entry;
 }
 
+void bake(EntryPoints &entry, const std::string &packed) {
+    entry.baked_packed = packed;
+    entry.packed_bytes = 0;
+    entry.pack.clear();
+}
+
+std::vector<std::string> halide_functions(const EntryPoints &entry) {
+    std::vector<std::string> names;
+    for (const HalideCall &call : entry.run) names.push_back(call.function);
+    for (const HalideCall &call : entry.pack) names.push_back(call.function);
+    return names;
+}
+
 }  // namespace
 
-Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings) {
+Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings,
+                              const std::string &baked_packed) {
     Result<HalideObject> halide = build_halide_object(plan, symbol, listings);
     if (!halide) return halide.error();
-    Result<std::string> renamed = rename_runtime_symbols(halide->object);
+    EntryPoints entry = describe_entry(plan, symbol, *halide);
+    if (!baked_packed.empty()) bake(entry, baked_packed);
+    Result<std::string> renamed = rename_runtime_symbols(halide->object, halide_functions(entry));
     if (!renamed) return renamed.error();
-    const EntryPoints entry = describe_entry(plan, symbol, *halide);
     Result<std::string> entry_object = build_entry_object(entry, plan.target);
     if (!entry_object) return entry_object.error();
 
