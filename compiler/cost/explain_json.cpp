@@ -1,4 +1,4 @@
-// The explanation for programs: one JSON object.
+// An explanation as JSON. explain.h lists the keys.
 #include <nlohmann/json.hpp>
 #include <optional>
 

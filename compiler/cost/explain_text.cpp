@@ -1,4 +1,5 @@
-// The explanation for people: a table of stages, then totals and where they come from.
+// An explanation as tables for people. Every figure comes from cost.h, every formula from derivation.h; only wording and
+// alignment are decided here.
 #include <fmt/format.h>
 
 #include <functional>
