@@ -24,7 +24,11 @@ struct Listings {
 
 // Compiles. `symbol` is the C name and prefix of every symbol. Thread-safe. A failure of Halide's or LLVM's comes back
 // as Failure::internal with its text.
-Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings = nullptr);
+//
+// `baked_packed`: what the pack function wrote of the kernel compiled without it from the same plan. It becomes a constant
+// of the object, and the kernel then has no parameters; compiler/api/compile_cached.h does the whole of it.
+Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings = nullptr,
+                              const std::string &baked_packed = {});
 
 // The C header of a library of kernels: convc.h's text, then each layer's declarations.
 struct HeaderEntry {
