@@ -17,16 +17,16 @@ struct Identifier {
     SourceRange range;
 };
 
-// Integer expressions: 64, width, 2*c, (k + 1) / 2, -3. Also `?` where an extent stands and decimals (0.25, 1e-3) where a
-// real number does; sema refuses them elsewhere.
+// Integer expressions: 64, width, 2*c, (k + 1) / 2, -3. Also `?` where an extent stands and decimals (0.25, 1e-3) where
+// a real number does; sema refuses them elsewhere.
 struct Expression;
 using ExpressionPtr = std::unique_ptr<Expression>;
 struct Expression {
     enum class Kind { number, name, question, negate, binary };
     Kind kind = Kind::number;
     SourceRange range;
-    std::string text;         // number: as written. name: the identifier
-    char op = 0;              // binary: + - * / %
+    std::string text;  // number: as written. name: the identifier
+    char op = 0;       // binary: + - * / %
     bool parenthesised = false;
     ExpressionPtr left, right;  // negate uses left
 };
@@ -42,7 +42,7 @@ struct AxisValues {
 // A nested list of constants: [1, 2, 1] or [[1/16, 1/8], [1/8, 1/4]].
 struct ConstantList {
     SourceRange range;
-    ExpressionPtr number;             // a leaf; otherwise the items
+    ExpressionPtr number;  // a leaf; otherwise the items
     std::vector<ConstantList> items;
     bool is_leaf() const { return number != nullptr; }
 };
@@ -66,7 +66,8 @@ struct Stage {
     SourceRange range;  // without the epilogues
     std::vector<Argument> arguments;
     std::vector<Epilogue> epilogues;
-    bool broken = false;  // only in Module::broken: arguments or epilogues with syntax errors are left out of this stage
+    bool broken =
+        false;  // only in Module::broken: arguments or epilogues with syntax errors are left out of this stage
 };
 
 struct Tensor {
@@ -137,9 +138,9 @@ using Statement = std::variant<Let, Layer, ScheduleStatement>;
 struct Module {
     std::vector<Statement> statements;
     std::vector<Comment> comments;  // in source order
-    // Statements with syntax errors, as far as they were understood, in source order. They are already diagnosed; they are
-    // kept so that a use of their names is not reported as a further mistake, and so that what is left of them can be
-    // checked. Expect null expressions, empty names and empty lists.
+    // Statements with syntax errors, as far as they were understood, in source order. They are already diagnosed; they
+    // are kept so that a use of their names is not reported as a further mistake, and so that what is left of them can
+    // be checked. Expect null expressions, empty names and empty lists.
     std::vector<Statement> broken;
 };
 

@@ -1,7 +1,8 @@
 // Diagnostics: what is wrong with the user's text, where, in the user's own words.
 //
-// Each kind of diagnostic is declared once, in diagnostic_kinds.h, with typed arguments; a test fails when one is covered by
-// no file test. They are collected, so one run reports every mistake, and rendered at the end, as clang does it or as JSON:
+// Each kind of diagnostic is declared once, in diagnostic_kinds.h, with typed arguments; a test fails when one is
+// covered by no file test. They are collected, so one run reports every mistake, and rendered at the end, as clang does
+// it or as JSON:
 //
 //     diagnostics.report(range, diagnostic::unknown_stage, "convolve").fixit(range, "conv");
 //
@@ -50,7 +51,7 @@ struct Diagnostic {
     std::vector<FixIt> fixits;
 };
 
-// The diagnostics of one source file, in source order once rendered.
+// The diagnostics of one source file; rendered in source order.
 class Diagnostics {
 public:
     class Builder {
@@ -76,7 +77,8 @@ public:
     bool has_errors() const { return errors_ > 0; }
     size_t errors() const { return errors_; }
     size_t warnings() const { return warnings_; }
-    const std::vector<Diagnostic> &all() const { return diagnostics_; }
+    const std::vector<Diagnostic> &all() const { return diagnostics_; }  // in the order reported
+    std::vector<const Diagnostic *> in_source_order() const;
 
     static constexpr size_t max_kept = 10000;  // so hostile text cannot fill the memory
 
@@ -87,17 +89,17 @@ private:
     size_t warnings_ = 0;
 };
 
-// The user's text as a message quotes it: cut to a few dozen characters, unprintable bytes as \xNN. A message must never hold
-// a piece of the source that did not go through this.
+// The user's text as a message quotes it: cut to a few dozen characters, unprintable bytes as \xNN. A message must
+// never hold a piece of the source that did not go through this.
 std::string excerpt(std::string_view text);
 
 // file:line:col, message, source line, caret and range, fix-its and notes; rendered through llvm::SourceMgr. Bounded: a
-// very long source line is shown as a window around the caret, and at most `limit` diagnostics are shown, with a last line
-// that counts the rest. Columns count characters (UTF-8 code points, a tab being one) from 1.
+// very long source line is shown as a window around the caret, and at most `limit` diagnostics are shown, with a last
+// line that counts the rest. Columns count characters (UTF-8 code points, a tab being one) from 1.
 std::string render_text(const SourceFile &file, const Diagnostics &diagnostics, bool colour, size_t limit = 100);
 
-// One JSON object: {"file": ..., "diagnostics": [{"id", "severity", "message", "line", "column", "end_line", "end_column",
-// "notes": [...], "fixits": [...]}]}
+// One JSON object: {"file": ..., "errors": 1, "warnings": 0, "diagnostics": [{"id", "severity", "message", "line",
+// "column", "end_line", "end_column", "notes": [...], "fixits": [...]}]}
 std::string render_json(const SourceFile &file, const Diagnostics &diagnostics);
 
 }  // namespace convc

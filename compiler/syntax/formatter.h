@@ -9,6 +9,7 @@
 
 namespace convc {
 
+// For a module without syntax errors: a broken statement is in the text, but not in what this returns.
 std::string format_module(const SourceFile &file, const ast::Module &module);
 
 }  // namespace convc

@@ -15,7 +15,6 @@ namespace convc {
 inline constexpr int max_nesting = 200;
 inline constexpr int max_operators = 1000;
 inline constexpr size_t max_list_items = 100000;
-inline constexpr size_t max_source_bytes = size_t{64} << 20;
 
 ast::Module parse_module(const SourceFile &file, Diagnostics &diagnostics);
 

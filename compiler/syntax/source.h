@@ -1,5 +1,5 @@
-// A piece of source text with a name, and positions in it. Positions are byte offsets; line and column are worked out only
-// when something is printed.
+// A piece of source text with a name, and positions in it. Positions are byte offsets; line and column are worked out
+// only when something is printed.
 #pragma once
 
 #include <cstdint>
