@@ -421,7 +421,7 @@ static void stop_workers(void) {
     pool.started = 0;
 }
 
-int convc_set_threads(int threads) {
+__attribute__((visibility("default"))) int convc_set_threads(int threads) {
     hold_pool();
     pool.requested = threads > 0 ? limit_threads(threads) : 0;
     const int wanted = wanted_threads();
@@ -430,7 +430,7 @@ int convc_set_threads(int threads) {
     return wanted;
 }
 
-void convc_shutdown(void) {
+__attribute__((visibility("default"))) void convc_shutdown(void) {
     hold_pool();
     stop_workers();
     release_pool();

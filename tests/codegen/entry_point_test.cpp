@@ -19,9 +19,7 @@ namespace {
 const Target x86 = *parse_target("x86-64-linux-avx2-fma");
 
 std::string object_of(const EntryPoints &entry, const Target &target = x86) {
-    Result<std::string> object = build_entry_object(entry, target);
-    if (!object) ADD_FAILURE() << object.error().message;
-    return object ? *object : "";
+    return expect_value(build_entry_object(entry, target));
 }
 
 // The entry points of `entry` in a shared library, loaded.
@@ -290,7 +288,6 @@ TEST(EntryPoint, RefusesWhatCannotBe) {
         EXPECT_EQ(object.error().failure, Failure::internal);
         return object.error().message;
     };
-    using testing::PrintToString;
     const std::string prefix = "cannot make the entry points of scale_twice: ";
     EXPECT_EQ(refusal([](EntryPoints &e) { e.symbol = "a b"; }),
               "cannot make the entry points of a b: 'a b' is not a name in C");

@@ -39,9 +39,7 @@ std::string halide_like(const std::string &suffix) {
 }
 
 std::string renamed(const std::string &object, const std::vector<std::string> &functions) {
-    Result<std::string> result = rename_runtime_symbols(object, functions);
-    if (!result) ADD_FAILURE() << result.error().message;
-    return result ? *result : "";
+    return expect_value(rename_runtime_symbols(object, functions));
 }
 
 TEST(RenameRuntimeSymbols, LeavesOnlyWhatTheEntryPointsCall) {

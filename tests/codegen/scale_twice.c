@@ -2,10 +2,7 @@
  * is an error, -1 like Halide's; a first input of 7777 asks the function for that much trouble. */
 #include <stdint.h>
 
-typedef struct {
-    char *base;
-    uint64_t capacity, used, task_arena_bytes;
-} convc_kernel_context;
+#include "runtime/kernel_runtime/kernel_runtime.h"
 
 typedef struct {
     int32_t min, extent, stride;

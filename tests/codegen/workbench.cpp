@@ -1,7 +1,5 @@
 #include "tests/codegen/workbench.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -45,10 +43,30 @@ Outcome run_command(const std::string &command) {
 std::string compile_c(const std::string &text) {
     const ScratchFolder folder;
     const std::string source = folder.write("source.c", text);
-    const Outcome outcome = run_command(CONVC_TEST_CC " -std=c11 -O2 -fPIC -ffunction-sections -c " + source + " -o " +
-                                        folder.path("object.o"));
+    const Outcome outcome =
+        run_command(CONVC_TEST_CC " -std=c11 -O2 -fPIC -ffunction-sections -I" CONVC_TEST_ROOT " -c " + source +
+                    " -o " + folder.path("object.o"));
     EXPECT_EQ(outcome.status, 0) << outcome.output;
     return read_file(folder.path("object.o"));
+}
+
+Kernel make_kernel(const EntryPoints &entry, const std::string &functions) {
+    std::vector<std::string> names;
+    for (const std::vector<HalideCall> *calls : {&entry.run, &entry.pack}) {
+        for (const HalideCall &call : *calls) names.push_back(call.function);
+    }
+    const Target target = expect_value(parse_target("x86-64-linux-avx2-fma"));
+    Kernel kernel;
+    kernel.symbol = entry.symbol;
+    kernel.canonical_line = entry.layer.canonical_line();
+    kernel.schedule = entry.schedule;
+    kernel.origin = "default";
+    kernel.target = target.full_name();
+    kernel.packed_bytes = entry.packed_bytes;
+    kernel.workspace_bytes = entry.workspace_bytes;
+    kernel.objects = {{entry.symbol + ".o", expect_value(build_entry_object(entry, target))},
+                      {entry.symbol + "_kernel.o", expect_value(rename_runtime_symbols(compile_c(functions), names))}};
+    return kernel;
 }
 
 namespace {
@@ -106,7 +124,7 @@ EntryPoints scale_twice() {
 }
 
 std::string scale_twice_functions() {
-    return read_file(CONVC_TEST_FOLDER "/scale_twice.c");
+    return read_file(CONVC_TEST_ROOT "/tests/codegen/scale_twice.c");
 }
 
 }  // namespace convc::test

@@ -2,10 +2,13 @@
 // functions" are a few lines of C, so that what stands around them can be tested without Halide.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "compiler/codegen/codegen.h"
 #include "compiler/codegen/entry_point.h"
 
 namespace convc::test {
@@ -33,8 +36,19 @@ struct Outcome {
 };
 Outcome run_command(const std::string &command);
 
+// The value of a result that must be there; fails the test when it is not.
+template <class T>
+T expect_value(Result<T> result) {
+    if (result) return *std::move(result);
+    ADD_FAILURE() << result.error().message;
+    return T();
+}
+
 // The object file that the C compiler makes of this text; fails the test when it does not compile.
 std::string compile_c(const std::string &text);
+
+// The kernel that compile_kernel() would make of these entry points and this C text in Halide's place.
+Kernel make_kernel(const EntryPoints &entry, const std::string &functions);
 
 // A layer of two groups that run one after another, with a further tensor and an intermediate of 12 floats:
 //

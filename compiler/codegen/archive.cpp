@@ -1,0 +1,96 @@
+// write_archive(): the static library of a set of kernels, the same bytes for the same kernels.
+#include <fmt/format.h>
+#include <llvm/Object/ArchiveWriter.h>
+#include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <map>
+
+#include "compiler/codegen/codegen.h"
+#include "runtime/kernel_runtime_object.h"
+
+namespace convc {
+namespace {
+
+using llvm::object::ELFObjectFileBase;
+
+Error internal_error(const std::string &message) {
+    return {Failure::internal, "cannot write the archive: " + message};
+}
+
+Error internal_error(llvm::Error error) {
+    return internal_error(llvm::toString(std::move(error)));
+}
+
+llvm::MemoryBufferRef buffer_of(std::string_view bytes, const std::string &name) {
+    return {llvm::StringRef(bytes.data(), bytes.size()), name};
+}
+
+uint16_t machine_of(const Target &target) {
+    return target.isa == Isa::neon ? llvm::ELF::EM_AARCH64 : llvm::ELF::EM_X86_64;
+}
+
+// Which kernel defines each name that the linker sees.
+using Owners = std::map<std::string, std::string>;
+
+Status add_names(const Kernel &kernel, const ELFObjectFileBase &object, Owners &owners) {
+    for (const llvm::object::ELFSymbolRef symbol : object.symbols()) {
+        llvm::Expected<llvm::object::section_iterator> section = symbol.getSection();
+        if (!section) return internal_error(section.takeError());
+        llvm::Expected<llvm::StringRef> name = symbol.getName();
+        if (!name) return internal_error(name.takeError());
+        const bool defined = *section != object.section_end();
+        if (!defined || symbol.getBinding() == llvm::ELF::STB_LOCAL) continue;
+        const auto [owner, is_new] = owners.emplace(name->str(), kernel.symbol);
+        if (is_new) continue;
+        return Error{Failure::invalid_input,
+                     fmt::format("{} and {} both define {}", owner->second, kernel.symbol, owner->first)};
+    }
+    return {};
+}
+
+Status check_object(const Kernel &kernel, const ObjectFile &file, const Target &target, Owners &owners) {
+    auto object = llvm::object::ObjectFile::createELFObjectFile(buffer_of(file.bytes, file.name));
+    if (!object) return internal_error(object.takeError());
+    const auto &elf = llvm::cast<ELFObjectFileBase>(**object);
+    if (elf.getEMachine() != machine_of(target)) {
+        return internal_error(fmt::format("{} is not an object for {}", file.name, target.name()));
+    }
+    return add_names(kernel, elf, owners);
+}
+
+Status check_kernel_runtime(std::string_view runtime, const Target &target) {
+    auto object = llvm::object::ObjectFile::createELFObjectFile(buffer_of(runtime, "kernel runtime"));
+    if (!object) return internal_error(object.takeError());
+    if (llvm::cast<ELFObjectFileBase>(**object).getEMachine() == machine_of(target)) return {};
+    return Error{Failure::environment, fmt::format("cannot write an archive for {}: this build of convc has the kernel "
+                                                   "runtime of its own architecture only",
+                                                   target.name())};
+}
+
+}  // namespace
+
+Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target) {
+    const std::string_view runtime = kernel_runtime_object();
+    if (Status status = check_kernel_runtime(runtime, target); !status) return status.error();
+    Owners owners;
+    std::vector<llvm::NewArchiveMember> members;
+    for (const Kernel *kernel : kernels) {
+        for (const ObjectFile &file : kernel->objects) {
+            if (Status status = check_object(*kernel, file, target, owners); !status) return status.error();
+            members.emplace_back(buffer_of(file.bytes, file.name));
+        }
+    }
+    const std::string runtime_name = "convc_kernel_runtime.o";
+    members.emplace_back(buffer_of(runtime, runtime_name));
+
+    std::string problem;
+    const auto note = [&problem](llvm::Error error) { problem += llvm::toString(std::move(error)); };
+    auto archive = llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NormalSymtab,
+                                              llvm::object::Archive::K_GNU, true, false, note);
+    if (!archive) return internal_error(archive.takeError());
+    if (!problem.empty()) return internal_error(problem);
+    return (*archive)->getBuffer().str();
+}
+
+}  // namespace convc

@@ -1,0 +1,105 @@
+// write_header(): the C header of a library of kernels. It needs no other file of convc's, so convc.h stands in it,
+// under its own guard: a program may include the headers of several libraries.
+//
+// Names are safe to use as they are: compiler/sema refuses those that mean something else in C or C++.
+#include <fmt/format.h>
+
+#include <cctype>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/codegen/convc_header_text.h"
+
+namespace convc {
+namespace {
+
+// A file name as the rest of an identifier; two libraries must not end up with one guard, so other characters are
+// numbered.
+std::string identifier_part(const std::string &name) {
+    std::string part;
+    for (const char c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        part += std::isalnum(byte) != 0 || c == '_' ? std::string(1, c) : fmt::format("_{:02x}", byte);
+    }
+    return part;
+}
+
+// Text that neither ends the comment it stands in nor begins a new line of it.
+std::string in_comment(std::string text) {
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (std::iscntrl(static_cast<unsigned char>(text[i])) != 0) text[i] = ' ';
+        if (i > 0 && text[i - 1] == '*' && text[i] == '/') text.insert(i, 1, ' ');
+    }
+    return text;
+}
+
+std::string print_shape(const std::vector<int64_t> &shape) {
+    return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+std::vector<Parameter> packed_parameters(const HeaderEntry &entry) {
+    return entry.kernel.packed_bytes == 0 ? std::vector<Parameter>() : entry.layer.parameters();
+}
+
+std::string describe(const HeaderEntry &entry) {
+    const Kernel &kernel = entry.kernel;
+    std::string text = fmt::format("/* {}: {}\n *\n", kernel.symbol, in_comment(kernel.canonical_line));
+    for (const NamedTensor &input : entry.layer.inputs) {
+        text += fmt::format(" *     {:<10} {}\n", in_comment(input.name), print_tensor(input.type));
+    }
+    text += fmt::format(" *     {:<10} {}\n", "y", print_tensor(entry.layer.output()));
+    text += fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
+    text += fmt::format(" *     {:<10} {} bytes\n", "workspace", kernel.workspace_bytes);
+    text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));
+    return text + " */\n";
+}
+
+std::string weights_struct(const HeaderEntry &entry) {
+    const std::vector<Parameter> parameters = packed_parameters(entry);
+    if (parameters.empty()) return "";
+    std::string text = "typedef struct {\n";
+    for (const Parameter &parameter : parameters) {
+        text += fmt::format("    const float *{}; /* {} {} */\n", parameter.c_name(), parameter.name(),
+                            print_shape(parameter.shape));
+    }
+    return text + fmt::format("}} {}_weights;\n", entry.kernel.symbol);
+}
+
+std::string pack_prototype(const HeaderEntry &entry) {
+    const std::string &name = entry.kernel.symbol;
+    if (packed_parameters(entry).empty()) {
+        return fmt::format("int {0}_pack(const void *weights, void *packed); /* weights: NULL */\n", name);
+    }
+    return fmt::format("int {0}_pack(const {0}_weights *weights, void *packed);\n", name);
+}
+
+std::string call_prototype(const HeaderEntry &entry) {
+    std::string text = fmt::format("int {}(", entry.kernel.symbol);
+    for (const NamedTensor &input : entry.layer.inputs) text += fmt::format("const float *{}, ", input.name);
+    return text + "const void *packed, float *y, void *workspace);\n";
+}
+
+std::string declarations(const HeaderEntry &entry) {
+    const std::string &name = entry.kernel.symbol;
+    return describe(entry) + weights_struct(entry) +                  //
+           fmt::format("size_t {}_packed_bytes(void);\n", name) +     //
+           fmt::format("size_t {}_workspace_bytes(void);\n", name) +  //
+           pack_prototype(entry) + call_prototype(entry) +            //
+           fmt::format("const convc_kernel_info *{}_info(void);\n\n", name);
+}
+
+}  // namespace
+
+std::string write_header(const std::string &library, const std::vector<HeaderEntry> &entries) {
+    const std::string guard = "CONVC_LIBRARY_" + identifier_part(library);
+    std::string text =
+        fmt::format("/* {0}.h: {1} convolution kernel{2}, written by convc {3}. Link with lib{0}.a.\n */\n",
+                    in_comment(library), entries.size(), entries.size() == 1 ? "" : "s", CONVC_VERSION);
+    text += fmt::format("#ifndef {0}\n#define {0}\n\n", guard);
+    text += convc_header_text;
+    text += "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+    for (const HeaderEntry &entry : entries) text += declarations(entry);
+    text += "#ifdef __cplusplus\n}\n#endif\n\n";
+    return text + fmt::format("#endif /* {} */\n", guard);
+}
+
+}  // namespace convc
