@@ -94,6 +94,7 @@ std::string against_dense(const Layer &layer, Count part, const std::function<Co
 
 std::string known_cost(const Layer &layer, const LayerCost &cost) {
     std::vector<Count> terms;
+    terms.reserve(cost.stages.size());
     for (const StageCost &stage : cost.stages) terms.push_back(stage.nominal_macs);
     std::string text = cost_table(layer, cost);
     text += fmt::format("\n{:{}}{} multiplications{}\n", "", indent, print_sum(terms, cost.nominal_macs),

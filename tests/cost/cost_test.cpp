@@ -179,6 +179,8 @@ TEST(DenseEquivalent, KeepsADilationThatMissesNothing) {
     EXPECT_EQ(dense_line(LayerBuilder(x).conv(8, square(3, 1, 2, 2))), "conv(8, 3x3, pad=2, dilation=2)");
     EXPECT_EQ(dense_line(LayerBuilder(x).conv(8, square(3, 1, 2, 2)).conv(8, square(3, 1, 2, 2))),
               "conv(8, 5x5, pad=4, dilation=2)");
+    EXPECT_EQ(dense_line(LayerBuilder(x).conv(8, square(3, 1, 2, 2)).conv(8, square(1))),
+              "conv(8, 3x3, pad=2, dilation=2)");
     EXPECT_EQ(dense_line(LayerBuilder(x).conv(8, square(3, 1, 1)).conv(8, square(3, 1, 2, 2))), "conv(8, 7x7, pad=3)");
 }
 
