@@ -143,6 +143,25 @@ std::vector<Count> receptive_field(const Layer &layer, int last_stage) {
     return window;
 }
 
+std::vector<std::vector<Count>> receptive_fields(const Layer &layer) {
+    const size_t rank = layer.inputs[0].type.space.size();
+    std::vector<Count> field(rank, 1);
+    std::vector<Count> jump(rank, 1);  // the distance in the input between neighbours of the output
+    std::vector<std::vector<Count>> fields;
+    bool forward = true;
+    for (size_t index = 0; index < layer.stages.size(); index++) {
+        const Stage &stage = layer.stages[index];
+        forward = forward && stage.kind != StageKind::transposed;
+        for (size_t i = 0; forward && i < stage.axes.size(); i++) {
+            const Axis &axis = stage.axes[i];
+            field[i] = add(field[i], multiply(as_count(axis.effective_kernel() - 1), jump[i]));
+            jump[i] = multiply(jump[i], as_count(axis.stride));
+        }
+        fields.push_back(forward ? field : receptive_field(layer, static_cast<int>(index)));
+    }
+    return fields;
+}
+
 std::optional<LayerCost> layer_cost(const Layer &layer) {
     if (has_runtime_extent(layer)) return std::nullopt;
     LayerCost cost;

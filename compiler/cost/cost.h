@@ -56,6 +56,9 @@ Count stage_parameters(const Stage &stage);
 // where it is dilated as well, a bound on that.
 std::vector<Count> receptive_field(const Layer &layer, int last_stage);
 
+// The same for every stage; in linear time but for the stages from the first transposed one on.
+std::vector<std::vector<Count>> receptive_fields(const Layer &layer);
+
 // The one dense convolution (groups=1) that a chain stands for: it reads the layer's input and makes a tensor of the
 // output's shape, with taps over the chain's whole receptive field, at the widest dilation that still meets every input
 // element that the chain reads; stride and padding are the chain's. A 3x3 depthwise and a 1x1 conv stand for a 3x3

@@ -28,9 +28,9 @@ Json json_tensor(const TensorType &type) {
     return {{"dtype", "f32"}, {"layout", layout_name(type.layout)}, {"extents", std::move(extents)}};
 }
 
-Json json_field(const Layer &layer, int stage) {
+Json json_field(const std::vector<Count> &field) {
     Json sides = Json::array();
-    for (const Count side : receptive_field(layer, stage)) sides.push_back(json_count(side));
+    for (const Count side : field) sides.push_back(json_count(side));
     return sides;
 }
 
@@ -68,7 +68,7 @@ Json json_cost(const Cost *cost, Count parameters) {
             {"intensity", cost != nullptr ? Json(cost->intensity) : Json()}};
 }
 
-Json json_stage(const Layer &layer, int index, const LayerCost *cost) {
+Json json_stage(const Layer &layer, int index, const LayerCost *cost, const std::vector<Count> &field) {
     const Stage &stage = layer.stages[static_cast<size_t>(index)];
     const StageCost *own = cost == nullptr ? nullptr : &cost->stages[static_cast<size_t>(index)];
     Json json{{"index", index},
@@ -79,7 +79,7 @@ Json json_stage(const Layer &layer, int index, const LayerCost *cost) {
     json.update(json_cost(own, stage_parameters(stage)));
     json["macs_per_element"] = json_count(macs_per_element(stage));
     json["dense_macs"] = own != nullptr ? json_count(own->dense_macs) : Json();
-    json["receptive_field"] = json_field(layer, index);
+    json["receptive_field"] = json_field(field);
     return json;
 }
 
@@ -119,8 +119,9 @@ nlohmann::ordered_json explain_json(const Layer &layer) {
         inputs.push_back({{"name", input.name}});
         inputs.back().update(json_tensor(input.type));
     }
+    const std::vector<std::vector<Count>> fields = receptive_fields(layer);
     for (int i = 0; i < count; i++) {
-        stages.push_back(json_stage(layer, i, cost));
+        stages.push_back(json_stage(layer, i, cost, fields[static_cast<size_t>(i)]));
         parameters = add(parameters, stage_parameters(layer.stages[static_cast<size_t>(i)]));
     }
     Json json{{"name", layer.name},
@@ -129,7 +130,7 @@ nlohmann::ordered_json explain_json(const Layer &layer) {
               {"output", json_tensor(layer.output())},
               {"stages", std::move(stages)}};
     json.update(json_cost(cost, parameters));
-    json["receptive_field"] = json_field(layer, count - 1);
+    json["receptive_field"] = json_field(fields.back());
     json["dense_equivalent"] = json_dense(layer, cost);
     json["weights"] = json_parameters(layer);
     return json;

@@ -1,5 +1,5 @@
-// An explanation as tables for people. Every figure comes from cost.h, every formula from derivation.h; only wording and
-// alignment are decided here.
+// An explanation as tables for people. Every figure comes from cost.h, every formula from derivation.h; only wording
+// and alignment are decided here.
 #include <fmt/format.h>
 
 #include <functional>
@@ -60,24 +60,20 @@ std::string print_sum(const std::vector<Count> &terms, Count sum) {
     return printed.size() < 2 ? print_count(sum) : fmt::format("{} = {}", fmt::join(printed, " + "), print_count(sum));
 }
 
-std::string last_field(const Layer &layer) {
-    return print_sides(receptive_field(layer, static_cast<int>(layer.stages.size()) - 1));
-}
-
 std::string cost_table(const Layer &layer, const LayerCost &cost) {
     Table table({Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right,
                  Align::right});
     table.add_row({"", "MACs", "real MACs", "dense MACs", "parameters", "bytes", "FLOP/byte", "receptive field"});
+    const std::vector<std::vector<Count>> fields = receptive_fields(layer);
     for (size_t i = 0; i < cost.stages.size(); i++) {
         const StageCost &stage = cost.stages[i];
         table.add_row({fmt::format("stage {}", i), print_count(stage.nominal_macs), print_count(stage.real_macs),
                        print_count(stage.dense_macs), print_count(stage.parameters), print_count(stage.bytes),
-                       fmt::format("{:.2f}", stage.intensity),
-                       print_sides(receptive_field(layer, static_cast<int>(i)))});
+                       fmt::format("{:.2f}", stage.intensity), print_sides(fields[i])});
     }
     table.add_row({"layer", print_count(cost.nominal_macs), print_count(cost.real_macs),
                    cost.dense_macs == 0 ? "-" : print_count(cost.dense_macs), print_count(cost.parameters),
-                   print_count(cost.bytes), fmt::format("{:.2f}", cost.intensity), last_field(layer)});
+                   print_count(cost.bytes), fmt::format("{:.2f}", cost.intensity), print_sides(fields.back())});
     return table.print(indent);
 }
 
@@ -126,12 +122,13 @@ std::string cost_per_pixel(const Layer &layer) {
     table.add_row({"", "MACs an element", "MACs a pixel", "parameters", "receptive field", ""});
     std::vector<Count> terms;
     Count sum = 0;
+    const std::vector<std::vector<Count>> fields = receptive_fields(layer);
     for (size_t i = 0; i < layer.stages.size(); i++) {
         const Stage &stage = layer.stages[i];
         terms.push_back(macs_per_pixel(stage));
         sum = add(sum, terms.back());
         table.add_row({fmt::format("stage {}", i), print_count(macs_per_element(stage)), print_count(terms.back()),
-                       print_count(stage_parameters(stage)), print_sides(receptive_field(layer, static_cast<int>(i))),
+                       print_count(stage_parameters(stage)), print_sides(fields[i]),
                        stage.kind == StageKind::transposed ? "of its input" : ""});
     }
     std::string text = "cost of one element and one pixel of the output, as extents are known only at run time\n" +

@@ -154,6 +154,21 @@ TEST(ReceptiveField, OfTransposedStagesIsTheLargestWindow) {
     EXPECT_EQ(side(LayerBuilder(nhwc(1, 8, 8, 1)).transposed(1, square(2, 2)).conv(1, square(3))), "2");
 }
 
+TEST(ReceptiveField, OfEveryStageAtOnce) {
+    LayerBuilder layer(nhwc(1, 64, 64, 4));
+    layer.conv(4, square(3, 2, 1))
+        .shuffle(2)
+        .conv(4, square(5, 1, 4, 2))
+        .transposed(4, square(4, 2))
+        .conv(4, square(3));
+    const std::vector<std::vector<Count>> fields = receptive_fields(layer);
+    ASSERT_EQ(fields.size(), 5U);
+    for (size_t i = 0; i < fields.size(); i++) {
+        EXPECT_EQ(text(fields[i][1]), text(receptive_field(layer, static_cast<int>(i))[1])) << "stage " << i;
+    }
+    EXPECT_EQ(text(fields[2][0]), "19");
+}
+
 // ---- dense equivalents
 
 std::string dense_line(const LayerBuilder &built) {
