@@ -16,9 +16,7 @@ struct EpilogueOperands {
     std::function<Halide::Expr(int operand)> tensor;  // of Layer::inputs[operand]
 };
 
-// `value` after the stage's epilogues, in the order written. NaN passes through as in PyTorch (relu(NaN) = NaN), which
-// the code says with compare-and-select under strict_float: Halide's min and max, and LLVM's under fast-math, promise
-// nothing.
+// `value` after the stage's epilogues, in the order written. NaN passes through as in PyTorch: relu(NaN) = NaN.
 Halide::Expr apply_epilogues(const Stage &stage, Halide::Expr value, const EpilogueOperands &operands);
 
 }  // namespace convc
