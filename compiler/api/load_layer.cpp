@@ -1,6 +1,7 @@
 // The C++ API: from text to a kernel that runs. See convc/convc.hpp.
+#include <fmt/format.h>
+
 #include "compiler/api/compile_cached.h"
-#include "compiler/codegen/codegen.h"
 #include "compiler/plan/host_target.h"
 #include "compiler/plan/plan.h"
 #include "compiler/sema/sema.h"
@@ -43,17 +44,6 @@ Result<LoadedKernel> load_layer(const Layer &layer, const LoadOptions &options) 
     Result<Kernel> kernel = compile_or_find(*plan, loaded_symbol, open_cache(options));
     if (!kernel) return kernel.error();
     return load_kernel(*kernel);
-}
-
-Result<Kernel> compile_or_find(const Plan &plan, const std::string &symbol, const Result<KernelCache> &cache) {
-    if (!cache) return compile_kernel(plan, symbol);
-    const KernelKey key{symbol, plan.layer.canonical_line(), print_schedules(plan.schedules()), plan.target.full_name(),
-                        build_identity()};
-    if (std::optional<Kernel> found = cache->find(key)) return *std::move(found);
-    Result<Kernel> kernel = compile_kernel(plan, symbol);
-    // A full disk costs the next run some time, and this one nothing.
-    if (kernel) (void)cache->store(key, *kernel);
-    return kernel;
 }
 
 }  // namespace convc
