@@ -103,24 +103,11 @@ llvm::Triple::ArchType this_architecture() {
     return llvm::Triple(llvm::sys::getProcessTriple()).getArch();
 }
 
-int needed_cpu_level(Isa isa) {
-    switch (isa) {
-        case Isa::sse41:
-        case Isa::neon:
-            return 1;
-        case Isa::avx2:
-            return 2;
-        case Isa::avx512:
-            return 3;
-    }
-    return 0;
-}
-
 Status runs_here(const Kernel &kernel) {
     const Result<Target> target = parse_target(kernel.target);
     if (!target) return target.error();
     const bool same_architecture = llvm::Triple(target->triple()).getArch() == this_architecture();
-    if (same_architecture && convc_kernel_cpu_level_v1() >= needed_cpu_level(target->isa)) return {};
+    if (same_architecture && convc_kernel_cpu_level_v1() >= target->cpu_level()) return {};
     return Error{Failure::environment,
                  fmt::format("kernel '{}' is for {}, which this machine does not run", kernel.symbol, kernel.target)};
 }

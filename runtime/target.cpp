@@ -16,13 +16,14 @@ struct IsaFacts {
     std::string_view triple;
     int lanes;
     int registers;
+    int cpu_level;
 };
 
 constexpr std::array<IsaFacts, 4> isa_facts{{
-    {Isa::sse41, "x86-64-linux-sse41", "x86_64-unknown-linux-gnu", 4, 16},
-    {Isa::avx2, "x86-64-linux-avx2-fma", "x86_64-unknown-linux-gnu", 8, 16},
-    {Isa::avx512, "x86-64-linux-avx512", "x86_64-unknown-linux-gnu", 16, 32},
-    {Isa::neon, "arm-64-linux", "aarch64-unknown-linux-gnu", 4, 32},
+    {Isa::sse41, "x86-64-linux-sse41", "x86_64-unknown-linux-gnu", 4, 16, 1},
+    {Isa::avx2, "x86-64-linux-avx2-fma", "x86_64-unknown-linux-gnu", 8, 16, 2},
+    {Isa::avx512, "x86-64-linux-avx512", "x86_64-unknown-linux-gnu", 16, 32, 3},
+    {Isa::neon, "arm-64-linux", "aarch64-unknown-linux-gnu", 4, 32, 1},
 }};
 
 const IsaFacts &facts(Isa isa) {
@@ -61,6 +62,10 @@ int Target::vector_lanes() const {
 int Target::vector_registers() const {
     return facts(isa).registers;
 }
+int Target::cpu_level() const {
+    return facts(isa).cpu_level;
+}
+
 std::string Target::name() const {
     return std::string(facts(isa).name);
 }

@@ -8,7 +8,8 @@
 //     }
 //     static int NAME.run(const int64_t *extents, const float *const *inputs, const void *packed, float *y, void
 //     *workspace) {
-//         check the pointers, their alignment and packed's tag; call NAME.run.0, NAME.run.1, ... until one fails
+//         check the CPU, the pointers, their alignment and packed's tag; call NAME.run.0, NAME.run.1, ... until one
+//         fails
 //     }
 //     int NAME(const float *x, ..., const void *packed, float *y, void *workspace) {
 //         const float *inputs[] = {x, ...};
@@ -16,7 +17,8 @@
 //     }
 //
 // and the same for packing: NAME.pack.0, NAME.pack, NAME_pack. A dot keeps a local name apart from every name in C.
-// Only what a call of memcpy or memset could come from is avoided: the object must stand on the Halide functions alone.
+// Nothing here becomes a call of memcpy or memset: the object stands on the Halide functions and the kernel runtime
+// alone.
 #include "compiler/codegen/entry_module.h"
 
 #include <fmt/format.h>
@@ -75,6 +77,7 @@ private:
     Function *begin_function(const std::string &name, FunctionType *type, GlobalValue::LinkageTypes linkage);
     void return_if(Value *condition, Value *code);
     void return_if_null(Value *pointer);
+    void check_cpu();
     void check_memory(Value *pointer, uint64_t bytes);
     void check_tensors(Value *tensors, size_t count);
 
@@ -203,6 +206,15 @@ void EntryModule::return_if_null(Value *pointer) {
     return_if(builder_.CreateIsNull(pointer), int32(CONVC_ERROR_NULL));
 }
 
+// The entry points themselves run on every CPU of the architecture; the Halide functions may not.
+void EntryModule::check_cpu() {
+    const auto type = FunctionType::get(int32_type_, false);
+    llvm::FunctionCallee level = module_->getOrInsertFunction("convc_kernel_cpu_level_v1", type);
+    llvm::cast<Function>(level.getCallee())->setVisibility(GlobalValue::HiddenVisibility);
+    return_if(builder_.CreateICmpSLT(builder_.CreateCall(level), int32(target_.cpu_level())),
+              int32(CONVC_ERROR_TARGET));
+}
+
 // packed or workspace; one of size 0 is not looked at.
 void EntryModule::check_memory(Value *pointer, uint64_t bytes) {
     if (bytes == 0) return;
@@ -314,6 +326,7 @@ Function *EntryModule::write_run() {
     Value *packed = run->getArg(2);
     Value *y = run->getArg(3);
     Value *workspace = run->getArg(4);
+    check_cpu();
     check_tensors(inputs, entry_.layer.inputs.size());
     return_if_null(y);
     check_memory(packed, packed_bytes_);
@@ -335,6 +348,7 @@ Function *EntryModule::write_pack() {
     Function *pack = begin_function(entry_.symbol + ".pack", type, GlobalValue::InternalLinkage);
     if (packs) {
         Value *packed = pack->getArg(1);
+        check_cpu();
         check_tensors(pack->getArg(0), parameters_.size());
         check_memory(packed, packed_bytes_);
         for (uint64_t byte = 0; byte < packed_header_bytes; byte += sizeof(uint64_t)) {

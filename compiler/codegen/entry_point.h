@@ -61,7 +61,8 @@ struct EntryPoints {
 
 inline constexpr uint64_t packed_header_bytes = 64;
 
-// The object file (ELF) with the entry points for this target.
+// The object file (ELF) with the entry points for this target. It needs the Halide functions and the kernel runtime's
+// convc_kernel_cpu_level_v1, by which it refuses to run on a CPU without the target's instructions.
 Result<std::string> build_entry_object(const EntryPoints &entry, const Target &target);
 
 // A Halide object made fit to stand beside others, in an archive, a shared library or the JIT. `functions` are those

@@ -478,25 +478,38 @@ static uint32_t saved_registers(void) {
     return low;
 }
 
-int convc_kernel_cpu_level_v1(void) {
+static int detect_cpu_level(void) {
     enum { xmm_ymm = 0x6, xmm_ymm_zmm = 0xe6 };
     uint32_t a = 0;
     uint32_t b = 0;
     uint32_t c = 0;
     uint32_t d = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !all_of(c, bit_SSE4_1)) return 0;
-    if (!all_of(c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C) || !all_of(saved_registers(), xmm_ymm)) return 1;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !all_of(b, bit_AVX2)) return 1;
+    const uint32_t v3 = bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C | bit_MOVBE;
+    if (!all_of(c, v3) || !all_of(saved_registers(), xmm_ymm)) return 1;
+    if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !all_of(c, bit_LZCNT)) return 1;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !all_of(b, bit_AVX2 | bit_BMI | bit_BMI2)) return 1;
     const uint32_t avx512 = bit_AVX512F | bit_AVX512CD | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     return all_of(b, avx512) && all_of(saved_registers(), xmm_ymm_zmm) ? 3 : 2;
 }
 
 #elif defined(__aarch64__)
-int convc_kernel_cpu_level_v1(void) {
+static int detect_cpu_level(void) {
     return 1;
 }
 #else
-int convc_kernel_cpu_level_v1(void) {
+static int detect_cpu_level(void) {
     return 0;
 }
 #endif
+
+/* Every call of a kernel asks. On a virtual machine cpuid takes microseconds, so it is asked once. */
+int convc_kernel_cpu_level_v1(void) {
+    static atomic_int level_plus_one;
+    int known = atomic_load_explicit(&level_plus_one, memory_order_relaxed);
+    if (known == 0) {
+        known = detect_cpu_level() + 1;
+        atomic_store_explicit(&level_plus_one, known, memory_order_relaxed);
+    }
+    return known - 1;
+}

@@ -70,8 +70,9 @@ void convc_kernel_free_v1(void *user_context, void *block);
  * thread's loop, and when there is one thread or one task. */
 int convc_kernel_parallel_for_v1(void *user_context, convc_kernel_task task, int min, int extent, uint8_t *closure);
 
-/* What this CPU and its operating system run: 0 none of the below; on x86-64, 1 SSE4.1, 2 AVX2, FMA and F16C as well,
- * 3 AVX-512 F, BW, CD, DQ and VL as well; on AArch64, 1 NEON. For archives that hold one kernel for several targets. */
+/* What this CPU and its operating system run: 0 none of the below; on x86-64, 1 SSE4.1, 2 x86-64-v3 (AVX2, FMA, F16C,
+ * and the integer instructions that LLVM uses with them: BMI1, BMI2, LZCNT, MOVBE), 3 AVX-512 F, BW, CD, DQ and VL as
+ * well; on AArch64, 1 NEON. Entry points ask before they run code of that level (Target::cpu_level()). */
 int convc_kernel_cpu_level_v1(void);
 
 /* convc_set_threads() and convc_shutdown() of convc/convc.h are here too. */

@@ -7,7 +7,7 @@
 namespace convc::test {
 namespace {
 
-const Target x86 = *parse_target("x86-64-linux-avx2-fma");
+const Target x86 = *parse_target("x86-64-linux-sse41");
 
 // A layer without weights whose function needs the kernel runtime: a parallel loop, and memory in each task.
 //
@@ -158,7 +158,7 @@ TEST_F(Archive, RefusesObjectsOfAnotherArchitecture) {
     const Result<std::string> archive = write_archive({&scale_twice_kernel}, x86);
     ASSERT_FALSE(archive);
     EXPECT_EQ(archive.error().message,
-              "cannot write the archive: scale_twice.o is not an object for x86-64-linux-avx2-fma");
+              "cannot write the archive: scale_twice.o is not an object for x86-64-linux-sse41");
 }
 
 TEST_F(Archive, RefusesWhatIsNoObject) {

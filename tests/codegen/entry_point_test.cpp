@@ -29,16 +29,23 @@ public:
         const std::string path = folder_.path("kernel.so");
         const std::string entry_path = folder_.write("entry.o", object_of(entry));
         const std::string functions_path = folder_.write("functions.o", compile_c(scale_twice_functions()));
-        // -z defs: nothing but the functions may be needed, not even libc.
+        const std::string cpu_path =
+            folder_.write("cpu.o", compile_c("int cpu_level = 2;\n"
+                                             "int convc_kernel_cpu_level_v1(void) { return cpu_level; }"));
+        // -z defs: nothing else may be needed, not even libc.
         const Outcome linked = run_command(CONVC_TEST_CC " -shared -nostdlib -Wl,-z,defs -Wl,-z,text " + entry_path +
-                                           " " + functions_path + " -o " + path);
+                                           " " + cpu_path + " " + functions_path + " -o " + path);
         EXPECT_EQ(linked.status, 0) << linked.output;
         library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
         if (library_ == nullptr) ADD_FAILURE() << dlerror();
     }
-    ~Loaded() { dlclose(library_); }
+    ~Loaded() {
+        if (library_ != nullptr) dlclose(library_);
+    }
     Loaded(const Loaded &) = delete;
     Loaded &operator=(const Loaded &) = delete;
+
+    void set_cpu_level(int level) const { *static_cast<int *>(dlsym(library_, "cpu_level")) = level; }
 
     template <class Signature>
     Signature *function(const std::string &suffix) const {
@@ -57,9 +64,16 @@ struct Weights {
     const float *w0, *b0, *w1;
 };
 
+// scale_twice(), loaded once for all tests.
+const Loaded &loaded_scale_twice() {
+    static const Loaded kernel(scale_twice());
+    return kernel;
+}
+
 class ScaleTwice : public testing::Test {
 protected:
     ScaleTwice() {
+        kernel.set_cpu_level(2);
         for (int i = 0; i < 12; ++i) x[static_cast<size_t>(i)] = static_cast<float>(i - 5);
         for (int i = 0; i < 12; ++i) gate[static_cast<size_t>(i)] = static_cast<float>(i % 4);
         std::memset(packed, 0xff, sizeof(packed));
@@ -73,7 +87,7 @@ protected:
         for (size_t i = 0; i < 12; ++i) EXPECT_EQ(y[i], (x[i] * w0[i % 3] + b0[i % 3]) * w1[i % 3] * gate[i]) << i;
     }
 
-    Loaded kernel{scale_twice()};
+    const Loaded &kernel = loaded_scale_twice();
     int (*pack)(const Weights *, void *) = kernel.function<int(const Weights *, void *)>("_pack");
     int (*call)(const float *, const float *, const void *, float *,
                 void *) = kernel.function<int(const float *, const float *, const void *, float *, void *)>("");
@@ -137,6 +151,15 @@ TEST_F(ScaleTwice, DescribesItself) {
         EXPECT_EQ(parameter.name, parameters[i].name());
         EXPECT_EQ(std::vector<int64_t>(parameter.shape, parameter.shape + parameter.rank), parameters[i].shape);
     }
+}
+
+TEST_F(ScaleTwice, RefusesACpuThatCannotRunIt) {
+    ASSERT_EQ(pack_now(), CONVC_OK);
+    kernel.set_cpu_level(1);
+    EXPECT_EQ(pack_now(), CONVC_ERROR_TARGET);
+    EXPECT_EQ(call_now(), CONVC_ERROR_TARGET);
+    kernel.set_cpu_level(3);
+    EXPECT_EQ(call_now(), CONVC_OK);
 }
 
 TEST_F(ScaleTwice, RefusesEachNullPointer) {
@@ -242,7 +265,7 @@ TEST(EntryPoint, HasNoPublicNamesButItsOwn) {
         run_command("nm -g --defined-only --format=just-symbols " + path).output,
         "scale_twice\nscale_twice_info\nscale_twice_pack\nscale_twice_packed_bytes\nscale_twice_workspace_bytes\n");
     EXPECT_EQ(run_command("nm -u --format=just-symbols " + path).output,
-              "scale_twice_pack0\nscale_twice_pack1\nscale_twice_run0\nscale_twice_run1\n");
+              "convc_kernel_cpu_level_v1\nscale_twice_pack0\nscale_twice_pack1\nscale_twice_run0\nscale_twice_run1\n");
 }
 
 TEST(EntryPoint, IsTheSameBytesEachTime) {

@@ -55,7 +55,7 @@ Kernel make_kernel(const EntryPoints &entry, const std::string &functions) {
     for (const std::vector<HalideCall> *calls : {&entry.run, &entry.pack}) {
         for (const HalideCall &call : *calls) names.push_back(call.function);
     }
-    const Target target = expect_value(parse_target("x86-64-linux-avx2-fma"));
+    const Target target = expect_value(parse_target("x86-64-linux-sse41"));
     Kernel kernel;
     kernel.symbol = entry.symbol;
     kernel.canonical_line = entry.layer.canonical_line();

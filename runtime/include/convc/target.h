@@ -1,5 +1,5 @@
-// A Target: what a kernel is compiled for. The string form is what `--target`, `schedule ... on "..."` and the caches use:
-// architecture, system and instruction set, then optionally the CPU model and the thread count:
+// A Target: what a kernel is compiled for. The string form is what `--target`, `schedule ... on "..."` and the caches
+// use: architecture, system and instruction set, then optionally the CPU model and the thread count:
 //
 //     x86-64-linux-avx2-fma
 //     x86-64-linux-avx512 znver5 2t
@@ -23,11 +23,12 @@ struct Target {
     int64_t l2_bytes = 512 << 10;
     int64_t l3_bytes = 8 << 20;
 
-    int vector_lanes() const;          // f32 lanes of one register
-    int vector_registers() const;      // architectural vector registers
-    std::string name() const;          // "x86-64-linux-avx2-fma"
-    std::string full_name() const;     // with CPU model and threads, where known
-    std::string triple() const;        // LLVM's: "x86_64-unknown-linux-gnu"
+    int vector_lanes() const;       // f32 lanes of one register
+    int vector_registers() const;   // architectural vector registers
+    int cpu_level() const;          // what convc_kernel_cpu_level_v1() returns at least on a CPU that runs its code
+    std::string name() const;       // "x86-64-linux-avx2-fma"
+    std::string full_name() const;  // with CPU model and threads, where known
+    std::string triple() const;     // LLVM's: "x86_64-unknown-linux-gnu"
     bool operator==(const Target &) const = default;
 };
 
