@@ -75,8 +75,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     return {
         {"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1,
          std::min<int64_t>(std::max<int64_t>(columns, 1), 16)},
-        {"parts", "parallel parts of the outermost spatial axis", 1,
-         std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
+        {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent},
         {"channel_parts", "parallel parts of the channels", 1,
          channels ? std::max<int64_t>(output[view_channel].extent / lanes, 1) : output[view_channel].extent},
         {"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1},

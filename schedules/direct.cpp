@@ -74,9 +74,8 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     return {
         {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
         {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 30)},
-        {"parts", "parallel parts of the outermost spatial axis", 1,
-         std::min<int64_t>(output[parallel_axis(output)].extent, 256)},
-        {"channel_parts", "parallel parts of the output channels of a group", 1, std::min<int64_t>(vectors, 64)},
+        {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent},
+        {"channel_parts", "parallel parts of the output channels of a group", 1, vectors},
         {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
         {"unroll", "input channels in one turn of the inner loop", 1, 16},
     };

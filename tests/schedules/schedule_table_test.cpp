@@ -1,0 +1,101 @@
+// Every row of the schedule table keeps its own promises: the default schedule names every knob, within its range and
+// without conflict, on every kind of target; pinned schedules are checked knob by knob.
+#include "schedules/schedule_table.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "compiler/plan/plan.h"
+#include "convc/convc.hpp"
+
+namespace convc {
+namespace {
+
+const std::vector<std::string> lines{
+    "f32 nhwc[1, 56, 56, 64] -> conv(64, 3x3, pad=1) + bias + relu",
+    "f32 nhwc[1, 224, 224, 3] -> conv(64, 7x7, stride=2, pad=3)",
+    "f32 nhwc[1, 7, 7, 512] -> conv(2048, 1x1)",
+    "f32 nhwc[1, 1, 1, 1] -> conv(1, 1x1)",
+    "f32 nhwc[8, 13, 21, 37] -> conv(53, 3x5, dilation=2)",
+    "f32 nchw[3, 24, 5, 40] -> conv(6, 3x3, groups=6)",
+    "f32 nhwc[1, 14, 14, 512] -> conv(512, 3x3, pad=1, groups=32)",
+    "f32 nwc[1, 4096, 64] -> conv(128, 2, dilation=64)",
+    "f32 ncw[2, 3, 17] -> depthwise(5, multiplier=4)",
+    "f32 nhwc[1, 112, 112, 32] -> depthwise(3x3, pad=1)",
+    "f32 nhwc[1, 5, 5, 1] -> depthwise(3x3, weights=[[1, 2, 1], [2, 4, 2], [1, 2, 1]])",
+    "f32 nhwc[1, 56, 56, 128] -> depthwise(31x31, pad=15)",
+};
+
+std::vector<Target> targets() {
+    std::vector<Target> all;
+    for (Isa isa : {Isa::sse41, Isa::avx2, Isa::avx512, Isa::neon}) {
+        for (int threads : {0, 1, 2, 7, 128}) {
+            Target target;
+            target.isa = isa;
+            target.threads = threads;
+            all.push_back(target);
+        }
+    }
+    return all;
+}
+
+Layer layer_of(const std::string &line) {
+    Result<Layer> layer = parse_layer(line);
+    EXPECT_TRUE(layer) << layer.error().message;
+    return *std::move(layer);
+}
+
+TEST(ScheduleTable, DefaultSchedulesPassTheirOwnChecksOnEveryTarget) {
+    for (const std::string &line : lines) {
+        const Layer layer = layer_of(line);
+        for (const Target &target : targets()) {
+            const Result<Plan> plan = make_plan(layer, target);
+            ASSERT_TRUE(plan) << line << ": " << plan.error().message;
+            const Result<Plan> pinned = make_pinned_plan(layer, target, plan->schedules());
+            ASSERT_TRUE(pinned) << target.full_name() << ", " << line << ": " << pinned.error().message;
+            EXPECT_EQ(print_schedules(pinned->schedules()), print_schedules(plan->schedules()));
+        }
+    }
+}
+
+std::string refusal_of(const std::string &line, const std::string &schedule) {
+    const Result<Schedule> parsed = parse_schedule(schedule);
+    EXPECT_TRUE(parsed);
+    const Result<Plan> plan = make_pinned_plan(layer_of(line), Target{}, {*parsed});
+    return plan ? "accepted" : plan.error().message;
+}
+
+TEST(ScheduleTable, PinnedSchedulesAreCheckedKnobByKnob) {
+    const std::string line = "f32 nhwc[1, 56, 56, 64] -> conv(64, 3x3, pad=1)";
+    const std::string rest = ", parts=2, channel_parts=1, pixels_outside=0, unroll=4)";
+    EXPECT_EQ(refusal_of(line, "direct(vectors=2, columns=6" + rest), "accepted");
+    EXPECT_NE(refusal_of(line, "winograd(tile=4)").find("unknown algorithm 'winograd'"), std::string::npos);
+    EXPECT_NE(refusal_of(line, "direct(vectors=2" + rest).find("knob 'columns' is missing"), std::string::npos);
+    EXPECT_NE(refusal_of(line, "direct(vectors=2, columns=6, rows=1" + rest).find("no knob 'rows'"), std::string::npos);
+    EXPECT_NE(refusal_of(line, "direct(vectors=0, columns=6" + rest).find("outside 1..6"), std::string::npos);
+    EXPECT_NE(refusal_of(line, "direct(vectors=6, columns=6" + rest).find("registers"), std::string::npos);
+    EXPECT_NE(refusal_of(line, "depthwise(columns=8)").find("one input channel a group"), std::string::npos);
+}
+
+TEST(ScheduleTable, KnobsMayComeInAnyOrderAndPrintInOne) {
+    const Layer layer = layer_of("f32 nhwc[1, 8, 8, 16] -> depthwise(3x3)");
+    const Result<Schedule> shuffled =
+        parse_schedule("depthwise(channels_outside=0, parts=2, channel_parts=1, columns=3)");
+    const Result<Plan> plan = make_pinned_plan(layer, Target{}, {*shuffled});
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_EQ(print_schedules(plan->schedules()), "depthwise(columns=3, parts=2, channel_parts=1, channels_outside=0)");
+}
+
+TEST(ScheduleTable, ARefusedLayerSaysWhatEachAlgorithmSaid) {
+    const Result<Plan> plan = make_plan(layer_of("f32 nhwc[1, 4, 4, 8] -> transposed(8, 3x3)"), Target{});
+    ASSERT_FALSE(plan);
+    EXPECT_EQ(plan.error().failure, Failure::invalid_input);
+    for (const Algorithm &algorithm : schedule_table()) {
+        EXPECT_NE(plan.error().message.find(algorithm.name), std::string::npos) << plan.error().message;
+    }
+}
+
+}  // namespace
+}  // namespace convc
