@@ -1,0 +1,139 @@
+#include "compiler/driver/kernel_call.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <optional>
+
+#include "compiler/driver/tensor_io/read_tensor.h"
+#include "compiler/reference/runtime_extents.h"
+
+namespace convc {
+namespace {
+
+// The extents of `actual` where `declared` leaves them to run time.
+std::vector<int64_t> runtime_extents(const TensorType &declared, const std::vector<int64_t> &actual) {
+    const std::vector<int64_t> extents = declared.extents();
+    std::vector<int64_t> found;
+    for (size_t i = 0; i < extents.size(); i++) {
+        if (extents[i] == runtime_extent) found.push_back(actual[i]);
+    }
+    return found;
+}
+
+// Nothing when no file is given for the tensor.
+Result<std::optional<Tensor>> read_given(const NamedTensor &input, const DataSources &sources) {
+    const auto file = sources.input_files.find(input.name);
+    if (file == sources.input_files.end()) return std::optional<Tensor>();
+    Result<Tensor> tensor = read_tensor(file->second, input.type);
+    if (!tensor) return tensor.error();
+    return std::optional<Tensor>(std::move(*tensor));
+}
+
+Result<std::vector<float>> given_or_random(const NamedTensor &input, size_t index, const DataSources &sources) {
+    Result<std::optional<Tensor>> given = read_given(input, sources);
+    if (!given) return given.error();
+    if (*given) return std::move((*given)->values);
+    const std::optional<int64_t> elements = input.type.elements();
+    if (!elements) return Error{Failure::environment, fmt::format("{} is too large", print_tensor(input.type))};
+    return random_values(*elements, sources.seed, index);
+}
+
+Result<ParameterValues> given_or_random(const Layer &layer, const DataSources &sources) {
+    if (sources.weights) return read_parameters(layer, *sources.weights, sources.plain_weight_names);
+    return random_parameters(layer, sources.seed);
+}
+
+// With run-time extents, x has to be given: it settles them.
+Status resolve_extents(const Layer &layer, const std::optional<Tensor> &x, LayerData &data) {
+    const NamedTensor &declared = layer.inputs[0];
+    if (x) data.extents = runtime_extents(declared.type, x->shape);
+    if (!x && declared.type.has_runtime_extent()) {
+        return Error{Failure::usage, fmt::format("{} of layer '{}' is {}, whose extents only data tell: give --input",
+                                                 declared.name, layer.name, print_tensor(declared.type))};
+    }
+    Result<Layer> resolved = resolve_runtime_extents(layer, data.extents);
+    if (!resolved) return resolved.error();
+    data.layer = std::move(*resolved);
+    return {};
+}
+
+}  // namespace
+
+Result<LayerData> make_data(const Layer &layer, const DataSources &sources) {
+    Result<std::optional<Tensor>> x = read_given(layer.inputs[0], sources);
+    if (!x) return x.error();
+    LayerData data;
+    if (Status status = resolve_extents(layer, *x, data); !status) return status.error();
+    if (*x) data.inputs.push_back(std::move((*x)->values));
+    for (size_t i = data.inputs.size(); i < layer.inputs.size(); i++) {
+        Result<std::vector<float>> values = given_or_random(data.layer.inputs[i], i, sources);
+        if (!values) return values.error();
+        data.inputs.push_back(std::move(*values));
+    }
+    Result<ParameterValues> parameters = given_or_random(layer, sources);
+    if (!parameters) return parameters.error();
+    data.parameters = std::move(*parameters);
+    return data;
+}
+
+Result<AlignedMemory> AlignedMemory::make(size_t bytes) {
+    constexpr size_t alignment = 64;
+    AlignedMemory memory;
+    if (bytes == 0) return memory;
+    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    if (rounded >= bytes) memory.memory_.reset(std::aligned_alloc(alignment, rounded));
+    if (!memory.memory_) return Error{Failure::environment, fmt::format("not enough memory for {} bytes", bytes)};
+    std::memset(memory.memory_.get(), 0, rounded);
+    return memory;
+}
+
+KernelCall::KernelCall(LoadedKernel kernel, const LayerData &data) : kernel_(std::move(kernel)), data_(&data) {
+    for (const std::vector<float> &input : data.inputs) inputs_.push_back(input.data());
+}
+
+Result<KernelCall> KernelCall::prepare(LoadedKernel kernel, const LayerData &data) {
+    KernelCall call(std::move(kernel), data);
+    const convc_kernel_info &info = call.kernel_.info();
+    const std::optional<int64_t> elements = data.layer.output().elements();
+    if (!elements) return Error{Failure::environment, "the output is too large"};
+    call.output_.resize(static_cast<size_t>(*elements));
+    Result<AlignedMemory> packed = AlignedMemory::make(info.packed_bytes);
+    if (!packed) return packed.error();
+    Result<AlignedMemory> workspace = AlignedMemory::make(info.workspace_bytes);
+    if (!workspace) return workspace.error();
+    call.packed_ = std::move(*packed);
+    call.workspace_ = std::move(*workspace);
+    std::vector<const float *> parameters;
+    for (const std::vector<float> &values : data.parameters) parameters.push_back(values.data());
+    const int code = info.pack(parameters.empty() ? nullptr : parameters.data(), call.packed_.get());
+    if (code != CONVC_OK) return call_error("pack", code);
+    return call;
+}
+
+int KernelCall::run() {
+    return kernel_.info().run(data_->extents.empty() ? nullptr : data_->extents.data(), inputs_.data(), packed_.get(),
+                              output_.data(), workspace_.get());
+}
+
+Error call_error(const std::string &function, int code) {
+    const auto because = [&](Failure failure, std::string_view reason) {
+        return Error{failure, fmt::format("{} of the kernel failed: {} (code {})", function, reason, code)};
+    };
+    switch (code) {
+        case CONVC_ERROR_NULL:
+            return because(Failure::internal, "a pointer is NULL");
+        case CONVC_ERROR_ALIGNMENT:
+            return because(Failure::internal, "packed or workspace is not 64-byte aligned");
+        case CONVC_ERROR_PACKED:
+            return because(Failure::internal, "packed is another kernel's");
+        case CONVC_ERROR_EXTENT:
+            return because(Failure::invalid_input, "a run-time extent is out of range");
+        case CONVC_ERROR_TARGET:
+            return because(Failure::environment, "this CPU runs none of its variants");
+        default:
+            return because(Failure::internal, "an internal error");
+    }
+}
+
+}  // namespace convc

@@ -1,0 +1,69 @@
+// Everything that one call of a kernel needs: the layer's data, and the memory that the caller provides.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/driver/tensor_io/weights.h"
+#include "convc/layer.h"
+#include "convc/loaded_kernel.h"
+#include "convc/status.h"
+
+namespace convc {
+
+// Numbers for a layer, and the layer with its run-time extents filled in.
+struct LayerData {
+    Layer layer;
+    std::vector<int64_t> extents;            // the run-time ones, in x's axis order
+    std::vector<std::vector<float>> inputs;  // one a tensor of layer.inputs
+    ParameterValues parameters;
+};
+
+// Where the data come from. What is not given is random, from the seed.
+struct DataSources {
+    std::map<std::string, std::string> input_files;  // by the tensor's name
+    const WeightSource *weights = nullptr;
+    bool plain_weight_names = true;  // see read_parameters()
+    uint64_t seed = 0;
+};
+Result<LayerData> make_data(const Layer &layer, const DataSources &sources);
+
+// 64-byte aligned, zeroed; null when of size 0.
+class AlignedMemory {
+public:
+    AlignedMemory() = default;
+    static Result<AlignedMemory> make(size_t bytes);
+    void *get() const { return memory_.get(); }
+
+private:
+    struct Free {
+        void operator()(void *memory) const { std::free(memory); }
+    };
+    std::unique_ptr<void, Free> memory_;
+};
+
+class KernelCall {
+public:
+    // Packs the parameters and reserves the output. `data` must outlive the call.
+    static Result<KernelCall> prepare(LoadedKernel kernel, const LayerData &data);
+
+    int run();  // 0, or a CONVC_ERROR_*
+    const std::vector<float> &output() const { return output_; }
+
+private:
+    KernelCall(LoadedKernel kernel, const LayerData &data);
+    LoadedKernel kernel_;
+    const LayerData *data_;
+    std::vector<const float *> inputs_;
+    AlignedMemory packed_, workspace_;
+    std::vector<float> output_;
+};
+
+// What a CONVC_ERROR_* means.
+Error call_error(const std::string &function, int code);
+
+}  // namespace convc

@@ -1,0 +1,43 @@
+#include "compiler/driver/layer_run.h"
+
+#include "compiler/api/compile_cached.h"
+#include "compiler/cost/cost.h"
+#include "compiler/reference/compare.h"
+#include "compiler/reference/reference.h"
+
+namespace convc {
+
+Result<LoadedKernel> load_plan(const Plan &plan) {
+    // As in load_layer(): the name does not matter in a library of its own, and one name is one cache entry.
+    constexpr const char *loaded_symbol = "layer";
+    const Result<Kernel> kernel =
+        compile_or_find(plan, loaded_symbol, KernelCache::open(KernelCache::default_directory()));
+    if (!kernel) return kernel.error();
+    return load_kernel(*kernel);
+}
+
+double real_multiplications(const Layer &layer) {
+    const std::optional<LayerCost> cost = layer_cost(layer);
+    return cost ? static_cast<double>(cost->total.real_macs) : 0;
+}
+
+Result<Speed> measure_call(KernelCall &call, const Layer &layer, const TimingOptions &options, FmaPeak &peak) {
+    if (const int code = call.run(); code != CONVC_OK) return call_error("a call", code);
+    Speed speed;
+    speed.timing = time_kernel([&] { call.run(); }, options, &peak);
+    speed.gflops = 2 * real_multiplications(layer) / speed.timing.minimum / 1e9;
+    speed.peak = peak.best();
+    return speed;
+}
+
+Result<Verification> verify(const KernelCall &call, const LayerData &data) {
+    std::vector<ReferenceTensor> inputs, parameters;
+    for (const std::vector<float> &values : data.inputs) inputs.emplace_back(values.begin(), values.end());
+    for (const std::vector<float> &values : data.parameters) parameters.emplace_back(values.begin(), values.end());
+    const Result<ReferenceResult> expected = run_reference(data.layer, inputs, parameters);
+    if (!expected) return expected.error();
+    const Comparison comparison = compare_output(data.layer.output(), call.output(), *expected, Tolerance::bounded);
+    return Verification{comparison.ok(), comparison.message()};
+}
+
+}  // namespace convc

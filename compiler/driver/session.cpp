@@ -1,0 +1,70 @@
+#include "compiler/driver/session.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "compiler/syntax/parser.h"
+
+namespace convc {
+namespace {
+
+// A file may hold thousands of layers: the message names the first few.
+Error no_such_layer(const Program &program, const std::string &wanted) {
+    constexpr size_t most_names = 10;
+    std::string names;
+    for (size_t i = 0; i < program.module.layers.size() && i < most_names; i++) {
+        names += (i ? ", " : "") + program.module.layers[i].layer.name;
+    }
+    if (program.module.layers.size() > most_names) names += ", ...";
+    return {Failure::usage,
+            fmt::format("{} has no layer '{}'; it has {}", program.file.name, wanted, names.empty() ? "none" : names)};
+}
+
+Status select(Program &program, const std::optional<std::string> &wanted) {
+    for (const CheckedLayer &checked : program.module.layers) {
+        if (!wanted || names_layer(*wanted, checked.layer.name, checked.layer.c_name())) {
+            program.selected.push_back(&checked);
+        }
+    }
+    if (wanted && program.selected.empty()) return no_such_layer(program, *wanted);
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<LetOverride>> read_lets(const std::vector<std::string> &lets) {
+    std::vector<LetOverride> all;
+    for (const std::string &text : lets) {
+        const size_t equals = text.find('=');
+        LetOverride let{text.substr(0, equals), 0};
+        const char *begin = equals == std::string::npos ? nullptr : text.data() + equals + 1;
+        const char *end = text.data() + text.size();
+        const auto parsed = begin ? std::from_chars(begin, end, let.value) : std::from_chars_result{};
+        if (!begin || let.name.empty() || parsed.ec != std::errc() || parsed.ptr != end) {
+            return Error{Failure::usage, fmt::format("--let takes NAME=INTEGER, not '{}'", text)};
+        }
+        all.push_back(std::move(let));
+    }
+    return all;
+}
+
+Result<Program> Session::check(const std::string &argument) {
+    const SourceArgument source = read_argument(argument);
+    Result<SourceFile> file = read_source(source);
+    if (!file) return file.error();
+    Program program;
+    program.file = std::move(*file);
+    program.is_line = source.kind == SourceArgument::Kind::line;
+    program.is_whole = !source.layer;
+    Diagnostics diagnostics;
+    const ast::Module tree = parse_module(program.file, diagnostics);
+    program.module = check_module(tree, diagnostics, lets_);
+    const bool failed = diagnostics.has_errors();
+    console_.show(program.file, diagnostics);
+    if (failed) return already_shown();
+    if (Status status = select(program, source.layer); !status) return status.error();
+    return program;
+}
+
+}  // namespace convc

@@ -1,0 +1,50 @@
+// The order of the phases, in one place: read, parse, check, select, plan, compile. Every verb is a walk along it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/driver/console.h"
+#include "compiler/driver/source_argument.h"
+#include "compiler/sema/sema.h"
+#include "compiler/syntax/ast.h"
+
+namespace convc {
+
+// What every verb that reads layers takes from its command line.
+struct SourceOptions {
+    std::vector<std::string> lets;  // NAME=VALUE
+};
+
+Result<std::vector<LetOverride>> read_lets(const std::vector<std::string> &lets);
+
+// A source file that has been checked without errors, and the layers of it that were asked for.
+struct Program {
+    SourceFile file;
+    bool is_line = false;  // given on the command line
+    bool is_whole = true;  // no :LAYER
+    CheckedModule module;
+    std::vector<const CheckedLayer *> selected;  // into module
+
+    Program() = default;
+    Program(Program &&) = default;  // the layers stay where they are when the module moves
+    Program &operator=(Program &&) = default;
+};
+
+class Session {
+public:
+    Session(Console &console, std::vector<LetOverride> lets) : console_(console), lets_(std::move(lets)) {}
+
+    // Reads, parses, checks and selects. Diagnostics are shown; after an error among them the result is
+    // already_shown().
+    Result<Program> check(const std::string &argument);
+
+    Console &console() { return console_; }
+
+private:
+    Console &console_;
+    std::vector<LetOverride> lets_;
+};
+
+}  // namespace convc

@@ -1,0 +1,56 @@
+// convc explain: shapes with their derivation, what a layer costs, and what its plan is.
+#include "compiler/cost/explain.h"
+
+#include <nlohmann/json.hpp>
+
+#include "compiler/driver/verbs/verb.h"
+
+namespace convc {
+namespace {
+
+struct Options {
+    CommonOptions common;
+    std::string file;
+    bool json = false;
+};
+
+// One object for a layer that was named, a list for a whole file.
+std::string as_json(const Program &program) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const CheckedLayer *checked : program.selected) list.push_back(explain_json(checked->layer));
+    const bool one = list.size() == 1 && (program.is_line || !program.is_whole);
+    return (one ? list[0] : list).dump(2) + "\n";
+}
+
+std::string as_text(const Program &program) {
+    std::string text;
+    for (const CheckedLayer *checked : program.selected) {
+        if (!text.empty()) text += "\n";
+        text += explain_text(checked->layer);
+    }
+    return text;
+}
+
+int run(Console &console, const Options &options) {
+    Result<Session> session = open_session(console, options.common);
+    if (!session) return console.fail(session.error());
+    const Result<Program> program = session->check(options.file);
+    if (!program) return console.fail(program.error());
+    console.print(options.json ? as_json(*program) : as_text(*program));
+    return 0;
+}
+
+}  // namespace
+
+void add_explain(CLI::App &program, ChosenVerb &chosen) {
+    CLI::App *verb =
+        new_verb(program, "explain", "show how shapes follow and what layers cost",
+                 {"explain 'f32 nhwc[1, 7, 7, 3] -> depthwise_separable(128, 3x3)'", "explain net.conv:stem --json"});
+    auto options = std::make_shared<Options>();
+    verb->add_option("FILE", options->file, "a .conv file, FILE:LAYER, or a layer in quotes")->required();
+    verb->add_flag("--json", options->json, "for programs: an object for a layer, a list of them for a file");
+    add_common_options(*verb, options->common);
+    set_action(*verb, chosen, [options](Console &console) { return run(console, *options); });
+}
+
+}  // namespace convc
