@@ -12,7 +12,8 @@ set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/convc)
 set(private_folder ${CMAKE_INSTALL_LIBDIR}/convc)
 
 # convc's own libraries are static; the one shared library holds all of them, since its users see only the public headers.
-add_library(convc_shared SHARED)
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/convc_shared.cpp CONTENT "// CMake wants a source file.\n")
+add_library(convc_shared SHARED ${CMAKE_CURRENT_BINARY_DIR}/convc_shared.cpp)
 target_link_libraries(convc_shared PRIVATE convc_api convc_nouns convc_runtime)
 set_target_properties(convc_shared PROPERTIES
   EXPORT_NAME api
