@@ -19,6 +19,7 @@
 // normal number to zero.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace convc {
@@ -30,6 +31,12 @@ struct BoundedNumber {
     double carried = 0;     // what the terms themselves may be off by, summed
     int64_t roundings = 0;  // in f32, from any term to the result
 
+    // Adds w * x, x being off by up to x_error; the caller counts the roundings of the whole sum.
+    void include(double w, double x, double x_error) {
+        value += w * x;
+        magnitude += std::abs(w * x);
+        carried += std::abs(w) * x_error;
+    }
     void add(double term);
     void multiply(double factor);
     // f(value) with Lipschitz constant `lipschitz`, evaluated to within `ulps` of f32.

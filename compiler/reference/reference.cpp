@@ -76,27 +76,29 @@ BoundedNumber convolve(const Stage &stage, const ReferenceTensor &weights, const
     const int64_t group_in = stage.in_channels / stage.groups;
     const int64_t group_out = stage.out_channels / stage.groups;
     const int64_t first_channel = at[1] / group_out * group_in;
+    const bool transposed =
+        stage.kind == StageKind::transposed;  // weights [in, out/groups, k], else [out, in/groups, k]
+    const int64_t w_first = transposed ? first_channel * group_out + at[1] % group_out : at[1] * group_in;
+    const int64_t w_step = transposed ? group_out : 1;
     BoundedNumber sum;
     sum.roundings = group_in * volume;
     for (int64_t tap = 0; tap < volume; tap++) {
         TapSource source = tap_source(stage, x.view, at, tap);
         if (source.kind == TapSource::Kind::nothing) continue;
         const int64_t w_tap = stage.flip ? volume - 1 - tap : tap;
+        if (stage.weights && (*stage.weights)[static_cast<size_t>(w_tap)] == 0) continue;
+        source.from[0] = at[0];
+        source.from[1] = first_channel;
+        const size_t x_first = x.view.offset(source.from);
         for (int64_t c = 0; c < group_in; c++) {
-            const int64_t w_row = stage.kind == StageKind::transposed
-                                      ? (first_channel + c) * group_out + at[1] % group_out
-                                      : at[1] * group_in + c;
             const double w = stage.weights ? static_cast<float>((*stage.weights)[static_cast<size_t>(w_tap)])
-                                           : weights[static_cast<size_t>(w_row * volume + w_tap)];
-            if (stage.weights && w == 0) continue;
-            source.from[0] = at[0];
-            source.from[1] = first_channel + c;
-            const bool inside = source.kind == TapSource::Kind::input;
-            const size_t from = x.view.offset(source.from);
-            const double product = w * (inside ? x.values[from] : static_cast<float>(stage.pad_value));
-            sum.value += product;
-            sum.magnitude += std::abs(product);
-            sum.carried += inside ? std::abs(w) * x.errors[from] : 0;
+                                           : weights[static_cast<size_t>((w_first + c * w_step) * volume + w_tap)];
+            if (source.kind == TapSource::Kind::constant) {
+                sum.include(w, static_cast<float>(stage.pad_value), 0);
+            } else {
+                const size_t from = x_first + static_cast<size_t>(c * x.view.stride[1]);
+                sum.include(w, x.values[from], x.errors[from]);
+            }
         }
     }
     return sum;
