@@ -147,9 +147,12 @@ TEST_F(Harness, NoticesWritesPastAnUnalignedEnd) {
 using HarnessDeathTest = Harness;
 
 TEST_F(HarnessDeathTest, GuardsEveryBuffer) {
-    for (Kernel *run : {run_past_y, run_before_y, run_reading_past_x, run_writing_x, run_writing_packed}) {
-        EXPECT_DEATH((void)verdict(run), "memory fault in: a kernel of this test's");
-    }
+    const std::string where = "memory fault in: a kernel of this test's\n  at byte ";
+    EXPECT_DEATH((void)verdict(run_past_y), where + "32 of y, which has 32");
+    EXPECT_DEATH((void)verdict(run_before_y), where + "-4 of y, which has 32");
+    EXPECT_DEATH((void)verdict(run_reading_past_x), where + "40 of an input, which has 40");
+    EXPECT_DEATH((void)verdict(run_writing_x), where + "12 of an input, which has 40");
+    EXPECT_DEATH((void)verdict(run_writing_packed), where + "0 of packed, which has 12");
 }
 
 }  // namespace

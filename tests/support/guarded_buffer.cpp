@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -29,18 +31,47 @@ void check(bool done, const char *what) {
 
 char crash_note[4096];
 
-extern "C" void report_crash(int signal) {
-    const char *message = "\nmemory fault in: ";
-    ssize_t ignored = write(STDERR_FILENO, message, std::strlen(message));
-    ignored = write(STDERR_FILENO, crash_note, std::strlen(crash_note));
-    ignored = write(STDERR_FILENO, "\n", 1);
+// The buffers alive, for the crash report: which may allocate nothing, so there is room for so many and no more.
+struct Known {
+    std::atomic<const char *> name = nullptr;
+    std::atomic<uintptr_t> begin = 0, end = 0, mapping_begin = 0, mapping_end = 0;
+};
+std::array<Known, 256> known;
+
+int remember(const char *name, uintptr_t data, size_t bytes, uintptr_t mapping, size_t mapping_bytes) {
+    for (size_t i = 0; i < known.size(); i++) {
+        const char *free = nullptr;
+        if (!known[i].name.compare_exchange_strong(free, name)) continue;
+        known[i].begin = data;
+        known[i].end = data + bytes;
+        known[i].mapping_begin = mapping;
+        known[i].mapping_end = mapping + mapping_bytes;
+        return static_cast<int>(i);
+    }
+    return -1;
+}
+
+// snprintf is not promised to be safe in a handler, but the process is lost anyway.
+extern "C" void report_crash(int signal, siginfo_t *info, void *) {
+    const auto at = reinterpret_cast<uintptr_t>(info->si_addr);
+    std::array<char, 5000> text{};
+    int length = std::snprintf(text.data(), text.size(), "\nmemory fault in: %s\n", crash_note);
+    for (const Known &buffer : known) {
+        if (buffer.name == nullptr || at < buffer.mapping_begin || at >= buffer.mapping_end) continue;
+        const auto room = text.size() - static_cast<size_t>(length);
+        const auto from_begin = static_cast<long>(at - buffer.begin);
+        length += std::snprintf(text.data() + length, room, "  at byte %ld of %s, which has %lu\n", from_begin,
+                                buffer.name.load(), static_cast<unsigned long>(buffer.end - buffer.begin));
+    }
+    const ssize_t ignored = write(STDERR_FILENO, text.data(), static_cast<size_t>(length));
     (void)ignored;
     raise(signal);  // the handler is reset on entry, so this is the default action
 }
 
 }  // namespace
 
-GuardedBuffer::GuardedBuffer(size_t bytes, size_t alignment, Placement placement, unsigned char fill) : bytes_(bytes) {
+GuardedBuffer::GuardedBuffer(const char *name, size_t bytes, size_t alignment, Placement placement, unsigned char fill)
+    : bytes_(bytes) {
     const size_t page = page_bytes();
     const size_t room_bytes = (std::max<size_t>(bytes, 1) + page - 1) / page * page;
     mapping_bytes_ = room_bytes + 2 * page;
@@ -52,15 +83,19 @@ GuardedBuffer::GuardedBuffer(size_t bytes, size_t alignment, Placement placement
     const size_t offset = placement == Placement::at_start ? 0 : (room_bytes - bytes) / alignment * alignment;
     data_ = mapping_ + page + offset;
     std::memset(data_, fill, bytes);
+    slot_ = remember(name, reinterpret_cast<uintptr_t>(data_), bytes_, reinterpret_cast<uintptr_t>(mapping_),
+                     mapping_bytes_);
 }
 
 GuardedBuffer::GuardedBuffer(GuardedBuffer &&other) noexcept
-    : mapping_(std::exchange(other.mapping_, nullptr)),
+    : slot_(std::exchange(other.slot_, -1)),
+      mapping_(std::exchange(other.mapping_, nullptr)),
       mapping_bytes_(other.mapping_bytes_),
       data_(other.data_),
       bytes_(other.bytes_) {}
 
 GuardedBuffer::~GuardedBuffer() {
+    if (slot_ >= 0) known[static_cast<size_t>(slot_)].name = nullptr;
     if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
 }
 
@@ -87,8 +122,8 @@ void set_crash_note(const char *note) {
     struct sigaction action{};
     sigaction(SIGSEGV, nullptr, &action);
     if (action.sa_handler != SIG_DFL) return;
-    action.sa_handler = report_crash;
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
+    action.sa_sigaction = report_crash;
+    action.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_NODEFER);
     sigaction(SIGSEGV, &action, nullptr);
     sigaction(SIGBUS, &action, nullptr);
 }

@@ -13,7 +13,8 @@ enum class Placement { at_start, at_end };
 class GuardedBuffer {
 public:
     // Every byte is `fill`. At the end, the buffer starts at the last multiple of `alignment` from which it fits.
-    GuardedBuffer(size_t bytes, size_t alignment, Placement placement, unsigned char fill = 0xff);
+    // `name`, a literal, says which buffer it was when a guard page is touched.
+    GuardedBuffer(const char *name, size_t bytes, size_t alignment, Placement placement, unsigned char fill = 0xff);
     GuardedBuffer(GuardedBuffer &&other) noexcept;
     GuardedBuffer(const GuardedBuffer &) = delete;
     GuardedBuffer &operator=(const GuardedBuffer &) = delete;
@@ -30,13 +31,15 @@ public:
 private:
     std::span<const unsigned char> room() const;  // between the guard pages
 
+    int slot_ = -1;  // among those that the crash report knows
     unsigned char *mapping_ = nullptr;
     size_t mapping_bytes_ = 0;
     unsigned char *data_ = nullptr;
     size_t bytes_ = 0;
 };
 
-// What to print when a guard page is touched: the layer at hand. Also installs the handler that prints it.
+// What to print when a guard page is touched, with the buffer's name and the place: the layer at hand. Also installs
+// the handler that prints it.
 void set_crash_note(const char *note);
 
 }  // namespace convc::test

@@ -12,16 +12,16 @@ namespace {
 // A NaN that no arithmetic makes: what y holds before the call.
 constexpr uint32_t unwritten = 0x7fc5a5a5;
 
-GuardedBuffer constant_copy(const Tensor &tensor, Placement placement) {
-    GuardedBuffer buffer(tensor.size() * sizeof(float), alignof(float), placement);
+GuardedBuffer constant_copy(const char *name, const Tensor &tensor, Placement placement) {
+    GuardedBuffer buffer(name, tensor.size() * sizeof(float), alignof(float), placement);
     if (!tensor.empty()) std::memcpy(buffer.data(), tensor.data(), tensor.size() * sizeof(float));
     buffer.make_read_only();
     return buffer;
 }
 
-std::vector<GuardedBuffer> constant_copies(const std::vector<Tensor> &tensors, Placement placement) {
+std::vector<GuardedBuffer> constant_copies(const char *name, const std::vector<Tensor> &tensors, Placement placement) {
     std::vector<GuardedBuffer> copies;
-    for (const Tensor &tensor : tensors) copies.push_back(constant_copy(tensor, placement));
+    for (const Tensor &tensor : tensors) copies.push_back(constant_copy(name, tensor, placement));
     return copies;
 }
 
@@ -41,8 +41,8 @@ Layer resolved(const Layer &layer, const std::vector<int64_t> &extents) {
 }  // namespace
 
 PackedKernel::PackedKernel(const convc_kernel_info &info, const std::vector<Tensor> &parameters, CallSetting setting)
-    : packed_(info.packed_bytes, 64, setting.placement, setting.garbage) {
-    const std::vector<GuardedBuffer> copies = constant_copies(parameters, setting.placement);
+    : packed_("packed", info.packed_bytes, 64, setting.placement, setting.garbage) {
+    const std::vector<GuardedBuffer> copies = constant_copies("a parameter", parameters, setting.placement);
     const std::vector<const float *> weights = pointers(copies);
     const int rc = info.pack(weights.empty() ? nullptr : weights.data(), packed_.data());
     EXPECT_EQ(rc, CONVC_OK) << "pack of " << info.layer;
@@ -56,12 +56,12 @@ KernelUnderTest::KernelUnderTest(const Layer &layer, const convc_kernel_info &in
 std::optional<Tensor> KernelUnderTest::run(const LayerData &data, CallSetting setting) const {
     set_crash_note(info_->layer);
     const PackedKernel packed(*info_, data.parameters, setting);
-    const std::vector<GuardedBuffer> inputs = constant_copies(data.inputs, setting.placement);
+    const std::vector<GuardedBuffer> inputs = constant_copies("an input", data.inputs, setting.placement);
     const std::vector<const float *> x = pointers(inputs);
     const auto count = static_cast<size_t>(layer_.output().elements().value_or(0));
-    const GuardedBuffer y(count * sizeof(float), alignof(float), setting.placement);
+    const GuardedBuffer y("y", count * sizeof(float), alignof(float), setting.placement);
     std::fill_n(y.floats(), count, std::bit_cast<float>(unwritten));
-    const GuardedBuffer workspace(info_->workspace_bytes, 64, setting.placement, setting.garbage);
+    const GuardedBuffer workspace("workspace", info_->workspace_bytes, 64, setting.placement, setting.garbage);
     const int rc =
         info_->run(extents_.empty() ? nullptr : extents_.data(), x.data(), packed.data(), y.floats(), workspace.data());
     EXPECT_EQ(rc, CONVC_OK) << info_->layer;

@@ -1,0 +1,106 @@
+// NaN and infinity in inputs and parameters reach the output as in the reference: wherever they are read, nowhere else,
+// and not through padding or constant taps that are zero.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "tests/support/compiled_kernel.h"
+#include "tests/support/sample_layer.h"
+#include "tests/support/sample_size.h"
+
+namespace convc {
+namespace {
+
+using test::LayerBuilder;
+using test::LayerData;
+using test::square;
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+void place(test::Tensor &tensor, test::LayerSampler &sampler, int count) {
+    for (int i = 0; i < count; i++) {
+        const int64_t at = sampler.draw(0, static_cast<int64_t>(tensor.size()) - 1);
+        tensor[static_cast<size_t>(at)] = sampler.pick<float>({nan, infinity, -infinity});
+    }
+}
+
+enum class In { inputs, parameters };
+
+void expect_right_with_nonfinite(const Layer &layer, In in) {
+    const auto kernel = test::compile(layer);
+    ASSERT_TRUE(kernel);
+    test::LayerSampler sampler(99);
+    for (int i = 0; i < test::sample_size(4, 40); i++) {
+        LayerData data = test::uniform_data(layer, static_cast<uint64_t>(i));
+        for (test::Tensor &tensor : in == In::inputs ? data.inputs : data.parameters) place(tensor, sampler, 1 + i);
+        EXPECT_TRUE(kernel->agrees(data, Tolerance::bounded));
+    }
+}
+
+Layer conv(Layout layout, EpilogueKind kind, int64_t groups = 1) {
+    LayerBuilder builder(test::tensor(layout, 1, {9, 8}, 8));
+    return builder.conv(18, square(3, 1, 1), groups).epilogue(EpilogueKind::bias).epilogue({kind, -1, 2, -1});
+}
+
+Layer depthwise(Layout layout, EpilogueKind kind) {
+    LayerBuilder builder(test::tensor(layout, 1, {9, 11}, 11));
+    return builder.depthwise(square(3, 2, 1)).epilogue(EpilogueKind::bias).epilogue({kind, -1, 2, -1});
+}
+
+TEST(Nonfinite, InputsOfConv) {
+    for (Layout layout : {Layout::nhwc, Layout::nchw}) {
+        expect_right_with_nonfinite(conv(layout, EpilogueKind::relu), In::inputs);
+        expect_right_with_nonfinite(conv(layout, EpilogueKind::clip, 2), In::inputs);
+    }
+}
+
+TEST(Nonfinite, InputsOfDepthwise) {
+    for (Layout layout : {Layout::nhwc, Layout::nchw}) {
+        expect_right_with_nonfinite(depthwise(layout, EpilogueKind::relu6), In::inputs);
+        expect_right_with_nonfinite(depthwise(layout, EpilogueKind::clip), In::inputs);
+    }
+}
+
+// At the border a weight that is NaN or infinite meets padding: it contributes nothing there.
+TEST(Nonfinite, ParametersOfConv) {
+    for (Layout layout : {Layout::nhwc, Layout::nchw}) {
+        expect_right_with_nonfinite(conv(layout, EpilogueKind::relu), In::parameters);
+        expect_right_with_nonfinite(conv(layout, EpilogueKind::clip, 2), In::parameters);
+    }
+}
+
+TEST(Nonfinite, ParametersOfDepthwise) {
+    for (Layout layout : {Layout::nhwc, Layout::nchw}) {
+        expect_right_with_nonfinite(depthwise(layout, EpilogueKind::relu6), In::parameters);
+        expect_right_with_nonfinite(depthwise(layout, EpilogueKind::clip), In::parameters);
+    }
+}
+
+TEST(Nonfinite, ConstantTapsThatAreZeroReadNothing) {
+    for (Layout layout : {Layout::nhwc, Layout::nchw}) {
+        for (int64_t channels : {1, 16}) {
+            LayerBuilder builder(test::tensor(layout, 1, {9, 21}, channels));
+            expect_right_with_nonfinite(builder.depthwise(square(3, 1, 1)).weights({1, 0, -1, 0, 0, 0, 2, 0, 0.5}),
+                                        In::inputs);
+        }
+    }
+}
+
+TEST(Nonfinite, EveryActivation) {
+    for (EpilogueKind kind : {EpilogueKind::leaky_relu, EpilogueKind::sigmoid, EpilogueKind::tanh, EpilogueKind::silu,
+                              EpilogueKind::gelu, EpilogueKind::hardswish, EpilogueKind::hardsigmoid}) {
+        LayerBuilder builder(test::nhwc(1, 4, 9, 9));
+        expect_right_with_nonfinite(builder.depthwise(square(2)).epilogue({kind, 0.1, 0, -1}), In::inputs);
+    }
+}
+
+TEST(Nonfinite, ThroughAChain) {
+    LayerBuilder builder(test::nhwc(1, 12, 12, 4));
+    builder.conv(12, square(3, 1, 1)).epilogue(EpilogueKind::relu6).depthwise(square(3, 2, 1));
+    builder.conv(5, square(1)).epilogue(EpilogueKind::relu);
+    expect_right_with_nonfinite(builder, In::inputs);
+}
+
+}  // namespace
+}  // namespace convc

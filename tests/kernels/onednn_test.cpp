@@ -1,0 +1,60 @@
+// Kernels against oneDNN, without the reference in between: exactly on integers, and within both their bounds on real
+// numbers.
+#include "tests/support/onednn.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/compiled_kernel.h"
+#include "tests/support/sample_layer.h"
+#include "tests/support/sample_size.h"
+
+namespace convc {
+namespace {
+
+const std::vector<Layout> layouts{Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw};
+
+// oneDNN's answer as the expected one; on real numbers it may be off by the same bound as the kernel.
+ReferenceResult as_expected(const test::Tensor &output, const ReferenceResult &reference) {
+    ReferenceResult expected{ReferenceTensor(output.begin(), output.end()), reference.error_bound};
+    for (double &bound : expected.error_bound) bound *= 2;
+    return expected;
+}
+
+void expect_agreement(StageKind kind, int wanted) {
+    test::LayerSampler sampler(314159);
+    int compared = 0;
+    for (int i = 0; i < wanted; i++) {
+        test::LayerBuilder builder = sampler.layer(kind, layouts);
+        if (sampler.toss()) builder.epilogue(EpilogueKind::bias);
+        const Layer &layer = builder.layer();
+        SCOPED_TRACE(layer.canonical_line());
+        const auto integers = test::exact_data(layer, static_cast<uint64_t>(i));
+        ASSERT_TRUE(integers);
+        const test::LayerData reals = test::uniform_data(layer, static_cast<uint64_t>(i));
+        const auto oracle_integers = test::onednn_output(layer, *integers);
+        const auto oracle_reals = test::onednn_output(layer, reals);
+        if (!oracle_integers || !oracle_reals) continue;
+        compared++;
+        const auto kernel = test::compile(layer);
+        ASSERT_TRUE(kernel);
+        const auto of_integers = kernel->run(*integers);
+        const auto of_reals = kernel->run(reals);
+        ASSERT_TRUE(of_integers && of_reals);
+        EXPECT_EQ(*of_integers, *oracle_integers);
+        const Comparison comparison =
+            compare_output(layer.output(), *of_reals, as_expected(*oracle_reals, test::reference_of(layer, reals)),
+                           Tolerance::bounded);
+        EXPECT_TRUE(comparison.ok()) << comparison.message();
+    }
+    EXPECT_GT(compared, wanted * 3 / 4) << "oneDNN computes too few of the sample to prove anything";
+}
+
+TEST(OneDnnDifferential, Conv) {
+    expect_agreement(StageKind::convolution, test::sample_size(25, 1000));
+}
+TEST(OneDnnDifferential, Depthwise) {
+    expect_agreement(StageKind::depthwise, test::sample_size(20, 500));
+}
+
+}  // namespace
+}  // namespace convc

@@ -1,0 +1,70 @@
+// Every schedule of an algorithm computes the same layer: knobs change speed, never results.
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "compiler/plan/host_target.h"
+#include "schedules/schedule_table.h"
+#include "tests/support/compiled_kernel.h"
+#include "tests/support/sample_layer.h"
+#include "tests/support/sample_size.h"
+
+namespace convc {
+namespace {
+
+using test::LayerBuilder;
+using test::LayerSampler;
+
+// A random point of the algorithm's space that it accepts; nullopt where none was found.
+std::optional<Schedule> draw_schedule(LayerSampler &sampler, const Algorithm &algorithm, const StageGroup &group,
+                                      const Target &target) {
+    const std::vector<Knob> knobs = algorithm.knobs(group, target);
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        Schedule schedule{std::string(algorithm.name), {}};
+        for (const Knob &knob : knobs) {
+            // The ends, where tails begin, more often than chance would.
+            const int64_t value = sampler.pick<int64_t>({knob.low, knob.high, sampler.draw(knob.low, knob.high)});
+            schedule.knobs.emplace_back(knob.name, value);
+        }
+        if (!algorithm.conflict({group, schedule, target})) return schedule;
+    }
+    return std::nullopt;
+}
+
+class Schedules : public testing::TestWithParam<uint64_t> {
+protected:
+    void expect_schedules_right(StageKind kind, std::string_view name, int count) {
+        const Algorithm *algorithm = algorithm_named(name);
+        ASSERT_NE(algorithm, nullptr);
+        const Target target = host_target();
+        LayerSampler sampler(GetParam() * 100 + static_cast<uint64_t>(kind));
+        int compiled = 0;
+        for (int i = 0; i < count; i++) {
+            LayerBuilder builder = sampler.layer(kind, {Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw});
+            sampler.add_epilogues(builder, 2, true);
+            const Layer &layer = builder.layer();
+            const StageGroup group{&layer, 0, 1};
+            if (algorithm->refusal(group, target)) continue;
+            const std::optional<Schedule> schedule = draw_schedule(sampler, *algorithm, group, target);
+            if (!schedule) continue;
+            test::expect_right(layer, {*schedule}, GetParam());
+            compiled++;
+        }
+        EXPECT_GT(compiled, count / 2);
+    }
+};
+
+TEST_P(Schedules, DirectOnConv) {
+    expect_schedules_right(StageKind::convolution, "direct", test::sample_size(10, 300));
+}
+TEST_P(Schedules, DirectOnDepthwise) {
+    expect_schedules_right(StageKind::depthwise, "direct", test::sample_size(4, 100));
+}
+TEST_P(Schedules, Depthwise) {
+    expect_schedules_right(StageKind::depthwise, "depthwise", test::sample_size(8, 200));
+}
+
+INSTANTIATE_TEST_SUITE_P(Seed, Schedules, testing::Range<uint64_t>(0, 3));
+
+}  // namespace
+}  // namespace convc

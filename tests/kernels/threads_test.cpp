@@ -1,0 +1,97 @@
+// Kernels called from many threads at once, and by any number of their own: the same bits every time.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/support/build_layer.h"
+#include "tests/support/compiled_kernel.h"
+
+namespace convc {
+namespace {
+
+using test::GuardedBuffer;
+using test::LayerBuilder;
+using test::LayerData;
+using test::Placement;
+using test::square;
+
+std::vector<Layer> layers() {
+    std::vector<Layer> all;
+    LayerBuilder conv(test::nhwc(1, 23, 19, 16));
+    all.push_back(conv.conv(48, square(3, 1, 1)).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::relu));
+    all.push_back(LayerBuilder(test::tensor(Layout::nchw, 2, {17, 18}, 12)).conv(24, square(3, 2, 1), 2));
+    all.push_back(LayerBuilder(test::nhwc(1, 7, 7, 64)).conv(64, square(1)));
+    all.push_back(LayerBuilder(test::nhwc(1, 31, 29, 40)).depthwise(square(5, 1, 2)));
+    LayerBuilder chain(test::nhwc(1, 20, 20, 8));
+    chain.conv(32, square(1)).epilogue(EpilogueKind::relu6).depthwise(square(3, 2, 1)).conv(16, square(1));
+    all.push_back(chain);
+    return all;
+}
+
+TEST(Threads, AnyNumberGivesTheSameBits) {
+    for (const Layer &layer : layers()) {
+        const auto kernel = test::compile(layer);
+        ASSERT_TRUE(kernel);
+        const LayerData data = test::uniform_data(layer, 11);
+        convc_set_threads(1);
+        const auto alone = kernel->run(data);
+        ASSERT_TRUE(alone);
+        for (int threads : {2, 3, 7}) {
+            EXPECT_EQ(convc_set_threads(threads), threads);
+            for (int repeat = 0; repeat < 5; repeat++) {
+                const auto together = kernel->run(data);
+                ASSERT_TRUE(together);
+                EXPECT_TRUE(test::same_bits(*alone, *together)) << layer.canonical_line() << " by " << threads;
+            }
+        }
+        convc_set_threads(0);
+    }
+}
+
+// Sixteen callers share the packed weights and the input; each has its own output and workspace.
+TEST(Threads, SixteenCallersAtOnce) {
+    constexpr int callers = 16;
+    constexpr int calls = 20;
+    for (const Layer &layer : layers()) {
+        const auto kernel = test::compile(layer);
+        ASSERT_TRUE(kernel);
+        const convc_kernel_info &info = kernel->info();
+        const LayerData data = test::uniform_data(layer, 12);
+        const auto expected = kernel->run(data);
+        ASSERT_TRUE(expected);
+        const test::PackedKernel packed(info, data.parameters);
+        const float *const x[] = {data.inputs[0].data()};
+        std::atomic<int> wrong{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < callers; i++) {
+            threads.emplace_back([&] {
+                const size_t bytes = expected->size() * sizeof(float);
+                const GuardedBuffer workspace("workspace", info.workspace_bytes, 64, Placement::at_end);
+                for (int call = 0; call < calls; call++) {
+                    const GuardedBuffer y("y", bytes, alignof(float), Placement::at_end);
+                    const int rc = info.run(nullptr, x, packed.data(), y.floats(), workspace.data());
+                    const test::Tensor got(y.elements().begin(), y.elements().end());
+                    wrong += rc != CONVC_OK || !test::same_bits(got, *expected);
+                }
+            });
+        }
+        for (std::thread &thread : threads) thread.join();
+        EXPECT_EQ(wrong, 0) << layer.canonical_line();
+    }
+}
+
+TEST(Threads, StartAgainAfterShutdown) {
+    const Layer layer = layers()[0];
+    const auto kernel = test::compile(layer);
+    ASSERT_TRUE(kernel);
+    const LayerData data = test::uniform_data(layer, 13);
+    const auto before = kernel->run(data);
+    convc_shutdown();
+    const auto after = kernel->run(data);
+    ASSERT_TRUE(before && after);
+    EXPECT_TRUE(test::same_bits(*before, *after));
+}
+
+}  // namespace
+}  // namespace convc
