@@ -56,7 +56,7 @@ size_t count_members(const ast::Layer &layer, const std::vector<FamilyVariable> 
     }
     const SourceRange range{layer.family.front().range.begin, layer.family.back().range.end};
     const std::string count = huge ? "2^64 or more" : fmt::format("{}", product);
-    const size_t text = layer.range.end - layer.range.begin;
+    const size_t text = layer.range.end - range.end;  // what is checked for every member
     if (huge || product > most_members - earlier_members) {
         reporter.report(range, diagnostic::family_too_large, count,
                         fmt::format("the families of a file make at most {} together", most_members));

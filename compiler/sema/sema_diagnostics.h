@@ -155,16 +155,15 @@ inline constexpr Kind<Text, Text> schedule_repeated{"schedule-repeated", Severit
 inline constexpr Kind<Text> padding_unused{
     "padding-unused", Severity::warning,
     "the padding along the {} goes nowhere: no stage of this chain has a kernel larger than 1 there"};
-inline constexpr Kind<Text, int64_t, int64_t, Text> checkerboard{
-    "checkerboard", Severity::warning,
-    "checkerboard: along the {}, kernel {} is not divisible by stride {}, so outputs receive {} contributions in turn"};
-inline constexpr Kind<size_t, int64_t, Text, Text> gridding{
-    "gridding", Severity::warning,
-    "gridding: {} stages in a row with dilation {} along the {}, so each output sees {} of the inputs in its field"};
-inline constexpr Kind<Text> rank_one_kernel{"rank-one-kernel", Severity::warning,
-                                            "this constant kernel has rank 1; cheaper, and equal: {}"};
+inline constexpr Kind<Text> checkerboard{"checkerboard", Severity::warning, "checkerboard: {}"};
+inline constexpr Kind<Text> gridding{"gridding", Severity::warning, "gridding: {}"};
+inline constexpr Kind<double, int64_t, int64_t, Text> rank_one_kernel{
+    "rank-one-kernel", Severity::warning,
+    "this constant kernel has rank 1 (singular values below {} of the first): instead of {} multiplications an output, "
+    "{} "
+    "do in {}"};
 inline constexpr Kind<int64_t, Text> depthwise_as_groups{"depthwise-as-groups", Severity::warning,
-                                                         "a conv with as many groups as input channels ({}) is {}"};
-inline constexpr Kind<Text, Text> dead_padding{"dead-padding", Severity::warning, "dead padding: along the {}, {}"};
+                                                         "a conv in as many groups as input channels ({}) is {}"};
+inline constexpr Kind<Text> dead_padding{"dead-padding", Severity::warning, "dead padding: {}"};
 
 }  // namespace convc::diagnostic
