@@ -1,7 +1,8 @@
 #include "tests/support/random_layer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <string>
 #include <utility>
 
 namespace convc::test {
@@ -205,7 +206,7 @@ int RandomLayers::operand_for(const Stage &stage) {
     for (int64_t &extent : type.space) {
         if (one_in(4)) extent = 1;
     }
-    layer_.inputs.push_back({"t" + std::to_string(layer_.inputs.size()), std::move(type)});
+    layer_.inputs.push_back({fmt::format("t{}", layer_.inputs.size()), std::move(type)});
     return static_cast<int>(layer_.inputs.size()) - 1;
 }
 

@@ -1,0 +1,61 @@
+// What a file test cannot show: ranges, overrides from outside the file, and trees that the parser does not make.
+#include "compiler/sema/sema.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/sema/check_text.h"
+
+namespace convc {
+namespace {
+
+std::string_view text_at(std::string_view text, SourceRange range) {
+    return text.substr(range.begin, range.end - range.begin);
+}
+
+TEST(SemaTest, LetOverride) {
+    const CheckedText checked =
+        check_text("let c = 4\nlet d = 2 * c\nlayer a(x: f32 nwc[1, 8, d]) = conv(c, 3)", {{"c", 16}});
+    ASSERT_EQ(checked.module.layers.size(), 1U);
+    EXPECT_EQ(checked.module.layers[0].layer.canonical_line(), "f32 nwc[1, 8, 32] -> conv(16, 3)");
+}
+
+TEST(SemaTest, LetOverrideOfNothing) {
+    const CheckedText checked = check_text("let c = 4\n", {{"d", 16}});
+    ASSERT_EQ(checked.diagnostics.errors(), 1U);
+    EXPECT_EQ(checked.diagnostics.all()[0].id, "unknown-let-override");
+}
+
+TEST(SemaTest, RangesPointAtTheText) {
+    const std::string text =
+        "layer a(x: f32 nwc[1, 8, 3], g: f32 nwc[1, 1, 1]) = depthwise_separable(4, 3) + bias -> conv(4, 3) + mul(g)\n"
+        "schedule a on \"x86-64-linux-avx2-fma\" = direct(rows=1) -> direct(rows=2)";
+    const CheckedText checked = check_text(text);
+    ASSERT_EQ(checked.rendered, "");
+    const CheckedLayer &layer = checked.module.layers.at(0);
+    EXPECT_EQ(text_at(text, layer.range), "a");
+    ASSERT_EQ(layer.stage_ranges.size(), 3U);
+    EXPECT_EQ(text_at(text, layer.stage_ranges[0]), "depthwise_separable(4, 3)");
+    EXPECT_EQ(text_at(text, layer.stage_ranges[1]), "depthwise_separable(4, 3)");
+    EXPECT_EQ(text_at(text, layer.stage_ranges[2]), "conv(4, 3)");
+    ASSERT_EQ(layer.tensor_ranges.size(), 2U);
+    EXPECT_EQ(text_at(text, layer.tensor_ranges[1]), "g: f32 nwc[1, 1, 1]");
+    const PinnedSchedule &schedule = checked.module.schedules.at(0);
+    ASSERT_EQ(schedule.group_ranges.size(), 2U);
+    EXPECT_EQ(text_at(text, schedule.group_ranges[1]), "direct(rows=2)");
+}
+
+TEST(SemaTest, LayersOfAFamilyComeInOrder) {
+    const CheckedText checked = check_text("layer f[a in {2, 1}, b in {3, 4}](x: f32 nwc[1, 9, a]) = conv(b, 3)");
+    std::string names;
+    for (const CheckedLayer &layer : checked.module.layers) names += layer.layer.name + layer.layer.c_name() + " ";
+    EXPECT_EQ(names, "f[2, 3]f_2_3 f[2, 4]f_2_4 f[1, 3]f_1_3 f[1, 4]f_1_4 ");
+}
+
+TEST(SemaTest, OneMistakeDoesNotHideTheNext) {
+    const CheckedText checked =
+        check_text("layer a(x: f32 nhwc[1, 8, 8, 4]) = conv(8, 9x9) -> conv(6, 3x3, groups=3) -> conv(5, 3x3, pad=-1)");
+    EXPECT_EQ(checked.diagnostics.errors(), 3U);  // 9x9 is too large, 3 does not divide 8, -1 is too small
+}
+
+}  // namespace
+}  // namespace convc
