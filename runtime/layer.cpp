@@ -130,6 +130,8 @@ std::string Layer::c_name() const {
             text += c;
         } else if (c == '[' || c == ',') {
             text += '_';
+        } else if (c == '-') {
+            text += 'm';  // body[-1] beside body[1]
         }
     }
     return text;

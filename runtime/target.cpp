@@ -90,8 +90,8 @@ Result<Target> parse_target(std::string_view text) {
         known = true;
     }
     if (!known) {
-        std::string names = "host";
-        for (const IsaFacts &row : isa_facts) names += fmt::format(", {}", row.name);
+        std::string names;
+        for (const IsaFacts &row : isa_facts) names += fmt::format("{}{}", names.empty() ? "" : ", ", row.name);
         return Error{Failure::usage, fmt::format("unknown target '{}'; known are {}", text, names)};
     }
     for (size_t i = 1; i < parts.size(); i++) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "compiler/sema/c_names.h"
@@ -64,7 +66,7 @@ private:
     }
 
     void check_stage(const ast::Stage &stage) {
-        const std::vector<StageDraft> drafts = read_stage(stage, current_.rank, current_.layout, evaluator_, reporter_);
+        const std::vector<StageDraft> drafts = read_stage(stage, current_.rank, evaluator_, reporter_);
         if (drafts.empty()) forget_shape();
         for (const StageDraft &draft : drafts) {
             InferredStage inferred = infer_stage(draft, current_, reporter_);
@@ -85,9 +87,15 @@ private:
 
     void check_inputs_are_used() {
         for (size_t i = 1; i < inputs_.size(); i++) {
-            if (inputs_[i].first_use != nullptr || has_broken_stage()) continue;
+            if (inputs_[i].first_use != nullptr || is_redeclared(i) || has_broken_stage()) continue;
             reporter_.report(inputs_[i].range, diagnostic::input_unused, excerpt(inputs_[i].name));
         }
+    }
+
+    bool is_redeclared(size_t index) const {
+        const auto same = [&](const InputDraft &other) { return other.name == inputs_[index].name; };
+        const auto end = inputs_.begin() + static_cast<std::ptrdiff_t>(index);
+        return std::find_if(inputs_.begin(), end, same) != end;
     }
 
     bool has_broken_stage() const {

@@ -66,13 +66,13 @@ private:
     void check_member(const DeclaredLayer &layer, const std::vector<FamilyBinding> &values) {
         const std::string name = excerpt(statement_.layer.text);
         if (layer.family.empty() && !values.empty()) {
-            reporter_.report(statement_.layer.range, diagnostic::not_a_family, name, values.size());
+            reporter_.report(statement_.layer.range, diagnostic::not_a_family, name);
             return;
         }
         if (layer.family.size() != values.size()) {
             reporter_
-                .report(statement_.layer.range, diagnostic::family_value_count, name, layer.family.size(),
-                        values.size())
+                .report(statement_.layer.range, diagnostic::family_value_count, name,
+                        counted(layer.family.size(), "value", "values"), values.size())
                 .note(fmt::format("one of its layers is {}",
                                   excerpt(member_name(statement_.layer.text, member_bindings(layer.family, 0)))));
             return;
@@ -90,12 +90,9 @@ private:
 
     void check_target() {
         if (statement_.target.text.empty() && statement_.target.range.begin == statement_.target.range.end) return;
-        const Result<Target> target = parse_target(statement_.target.text);
-        if (target) return;
-        reporter_.report(statement_.target.range, diagnostic::malformed_target, excerpt(statement_.target.text))
-            .note(
-                "known are x86-64-linux-sse41, x86-64-linux-avx2-fma, x86-64-linux-avx512 and arm-64-linux, each "
-                "with a CPU model and a thread count after it if need be, as in \"x86-64-linux-avx2-fma znver3 2t\"");
+        const std::string text = excerpt(statement_.target.text);
+        const Result<Target> target = parse_target(text);
+        if (!target) reporter_.report(statement_.target.range, diagnostic::malformed_target, target.error().message);
     }
 
     Schedule read_group(const ast::ScheduleGroup &group) {

@@ -109,6 +109,7 @@ PartialTensor check_tensor(const ast::Tensor &tensor, std::string_view name, Eva
     factors.insert(factors.end(), found.space.begin(), found.space.end());
     if (!fits_in_memory(factors)) {
         reporter.report(tensor.range, diagnostic::tensor_too_large, fmt::format("tensor '{}'", excerpt(name)));
+        for (Value &extent : found.space) extent.reset();
     }
     return found;
 }

@@ -8,6 +8,7 @@
 
 #include "compiler/sema/sema_diagnostics.h"
 #include "compiler/sema/spelling.h"
+#include "convc/layer.h"
 
 namespace convc::sema {
 
@@ -88,7 +89,8 @@ Value Evaluator::combine(const ast::Expression &expression, int64_t left, int64_
             break;
         default:
             if (right == 0) {
-                reporter_.report(expression.range, diagnostic::division_by_zero, left, expression.op);
+                reporter_.report(expression.range, diagnostic::division_by_zero, fmt::format("{}", left),
+                                 expression.op);
                 return std::nullopt;
             }
             overflow = left == std::numeric_limits<int64_t>::min() && right == -1;
@@ -115,7 +117,7 @@ std::optional<double> Evaluator::combine(const ast::Expression &expression, doub
             return left * right;
         case '/':
             if (right != 0) return left / right;
-            reporter_.report(expression.range, diagnostic::division_by_zero, static_cast<int64_t>(left), '/');
+            reporter_.report(expression.range, diagnostic::division_by_zero, print_number(left), '/');
             return std::nullopt;
         default:
             reporter_.report(expression.range, diagnostic::remainder_of_reals);

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 
+#include "compiler/sema/axis_names.h"
 #include "compiler/sema/sema_diagnostics.h"
 
 namespace convc::sema {
@@ -23,9 +26,13 @@ bool known(const Value &value) {
 
 class AxisInference {
 public:
-    AxisInference(const StageDraft &stage, const AxisDraft &draft, Value input, std::string_view name,
-                  Reporter &reporter)
-        : stage_(stage), draft_(draft), input_(input), name_(name), reporter_(reporter) {}
+    AxisInference(const StageDraft &stage, size_t axis, Value input, bool already_reported, Reporter &reporter)
+        : stage_(stage),
+          draft_(stage.axes[axis]),
+          input_(input),
+          name_(axis_name(stage.axes.size(), axis)),
+          already_reported_(already_reported),
+          reporter_(reporter) {}
 
     InferredAxis infer() {
         Axis &axis = inferred_.axis;
@@ -132,6 +139,8 @@ private:
     }
 
     void kernel_too_large() {
+        inferred_.kernel_too_large = true;
+        if (already_reported_) return;
         const Axis &axis = inferred_.axis;
         const std::string span = axis.dilation == 1
                                      ? fmt::format("{}", span_)
@@ -170,6 +179,7 @@ private:
     const AxisDraft &draft_;
     Value input_;
     std::string_view name_;
+    bool already_reported_;
     Reporter &reporter_;
     InferredAxis inferred_;
     int64_t span_ = 1;
@@ -177,9 +187,8 @@ private:
 
 }  // namespace
 
-InferredAxis infer_axis(const StageDraft &stage, const AxisDraft &draft, Value input, std::string_view name,
-                        Reporter &reporter) {
-    return AxisInference(stage, draft, input, name, reporter).infer();
+InferredAxis infer_axis(const StageDraft &stage, size_t axis, Value input, bool already_reported, Reporter &reporter) {
+    return AxisInference(stage, axis, input, already_reported, reporter).infer();
 }
 
 }  // namespace convc::sema

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <optional>
-#include <string_view>
 
 #include "compiler/sema/draft.h"
 #include "compiler/sema/reporter.h"
@@ -15,9 +14,11 @@ struct InferredAxis {
     Value padded;                   // a conv's input with its padding; may be runtime_extent
     Value output;                   // may be runtime_extent
     std::optional<int64_t> growth;  // output - input, where that is the same for every input
+    bool kernel_too_large = false;
 };
 
-InferredAxis infer_axis(const StageDraft &stage, const AxisDraft &draft, Value input, std::string_view name,
-                        Reporter &reporter);
+// A kernel that is too large along one axis is often so along every one: it is reported once, unless
+// `already_reported`.
+InferredAxis infer_axis(const StageDraft &stage, size_t axis, Value input, bool already_reported, Reporter &reporter);
 
 }  // namespace convc::sema

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "compiler/sema/axis_names.h"
 #include "compiler/sema/infer_axis.h"
 #include "compiler/sema/sema_diagnostics.h"
 
@@ -43,8 +42,8 @@ private:
     }
 
     Value infer_one_axis(size_t i) {
-        const InferredAxis inferred =
-            infer_axis(draft_, draft_.axes[i], input_.space[i], axis_name(draft_.axes.size(), i), reporter_);
+        const InferredAxis inferred = infer_axis(draft_, i, input_.space[i], kernel_too_large_, reporter_);
+        kernel_too_large_ = kernel_too_large_ || inferred.kernel_too_large;
         result_.stage.axes.push_back(inferred.axis);
         result_.output.space[i] = inferred.output;
         std::optional<int64_t> &growth = result_.output.growth[i];
@@ -85,7 +84,7 @@ private:
 
     void check_divides(const Value &channels, std::string_view which) {
         if (!channels || !draft_.groups.value || *channels % *draft_.groups.value == 0) return;
-        reporter_.report(draft_.groups.range, diagnostic::groups_do_not_divide, *draft_.groups.value, which, *channels);
+        reporter_.report(draft_.groups.range, diagnostic::groups_do_not_divide, *draft_.groups.value, *channels, which);
     }
 
     void check_weights() {
@@ -103,6 +102,7 @@ private:
         const SourceRange range = draft_.syntax->name.range;
         if (!fits_in_memory(factors)) {
             reporter_.report(range, diagnostic::tensor_too_large, fmt::format("the output of {}", name));
+            for (Value &extent : result_.output.space) extent.reset();
         } else if (!fits_in_memory(padded)) {
             reporter_.report(range, diagnostic::tensor_too_large, fmt::format("the padded input of {}", name));
         }
@@ -128,6 +128,7 @@ private:
     const PartialTensor &input_;
     Reporter &reporter_;
     InferredStage result_;
+    bool kernel_too_large_ = false;
 };
 
 }  // namespace

@@ -117,27 +117,29 @@ private:
     // lands.
     void lint_checkerboard(size_t i) {
         AxisFindings findings(stage(i).axes.size());
-        std::string even;
+        std::string even;  // a kernel that would do
+        bool has_even = true;
         for (size_t a = 0; a < stage(i).axes.size(); a++) {
             const Axis &axis = stage(i).axes[a];
             const int64_t common = std::gcd(axis.stride, axis.dilation);
             const int64_t period = axis.stride / common;
-            if (axis.stride == 1 || (common == 1 && axis.kernel % period == 0)) continue;
             const int64_t most = axis.kernel / period + (axis.kernel % period != 0);
-            const int64_t least = common > 1 ? 0 : axis.kernel / period;
-            findings.add(a, fmt::format("outputs receive {} or {} contributions in turn, because {} does not divide "
-                                        "evenly by stride {}",
-                                        least, most, tap_text(axis), axis.stride));
-            if (common == 1 && even.empty()) even = fmt::format("kernel {} would be even", most * period);
+            const bool uneven = axis.stride > 1 && (common > 1 || axis.kernel % period != 0);
+            has_even = has_even && (common == 1 || !uneven);
+            even += fmt::format("{}{}", a == 0 ? "" : "x", uneven ? most * period : axis.kernel);
+            if (uneven) findings.add(a, uneven_text(axis, common > 1 ? 0 : axis.kernel / period, most));
         }
         if (findings.empty()) return;
         auto report = reporter_.report(range(i), diagnostic::checkerboard, findings.text());
-        if (!even.empty()) report.note(even);
+        if (has_even) report.note(fmt::format("kernel {} would be even", even));
     }
 
-    static std::string tap_text(const Axis &axis) {
-        if (axis.dilation == 1) return fmt::format("kernel {}", axis.kernel);
-        return fmt::format("kernel {} with dilation {}", axis.kernel, axis.dilation);
+    static std::string uneven_text(const Axis &axis, int64_t least, int64_t most) {
+        const std::string reason =
+            axis.dilation == 1 ? fmt::format("kernel {} is not divisible by stride {}", axis.kernel, axis.stride)
+                               : fmt::format("kernel {} with dilation {} does not spread evenly over stride {}",
+                                             axis.kernel, axis.dilation, axis.stride);
+        return fmt::format("{}, so outputs receive {} or {} contributions in turn", reason, least, most);
     }
 
     void lint_dead_padding(size_t i) {
@@ -190,13 +192,15 @@ private:
     void lint_rank_one(size_t i) {
         std::vector<int64_t> shape;
         int64_t sum = 0;
+        int longer_axes = 0;
         for (const Axis &axis : stage(i).axes) {
             shape.push_back(axis.kernel);
             sum += axis.kernel > 1 ? axis.kernel : 0;
+            longer_axes += axis.kernel > 1;
         }
         const int64_t product = stage(i).kernel_volume();
         if (reporter_.has(range(i), diagnostic::rank_one_kernel)) return;  // the search is slow
-        if (sum >= product || (stage(i).pad_mode == PadMode::constant)) return;
+        if (longer_axes < 2 || sum >= product || stage(i).pad_mode == PadMode::constant) return;
         const auto factors = rank_one_factors(*stage(i).weights, shape);
         if (!factors) return;
         const std::string text = print_chain(i, *factors);
@@ -250,34 +254,57 @@ private:
         }
     }
 
-    // Runs of two stages or more whose dilations along the axis share a divisor: between them their taps reach only
-    // every divisor-th input. Stages with kernel 1 there change nothing; a stride, a transposed or an undilated stage
-    // ends a run.
-    void find_grids(size_t axis, size_t rank, std::map<std::pair<size_t, size_t>, AxisFindings> &runs) {
+    // Stacks of stages along one axis: a stride or a transposed stage changes the grid and ends one. Stages with kernel
+    // 1 there change nothing.
+    void find_grids(size_t axis, size_t rank, std::map<std::pair<size_t, size_t>, AxisFindings> &grids) {
+        std::vector<size_t> stack;
+        for (size_t i = 0; i < checked_.layer.stages.size(); i++) {
+            if (stage(i).kind == StageKind::shuffle) continue;
+            const bool forward = stage(i).kind != StageKind::transposed;
+            if (forward && stage(i).axes[axis].kernel > 1) stack.push_back(i);
+            if (forward && stage(i).axes[axis].stride == 1) continue;
+            find_grids_in(stack, axis, rank, grids);
+            stack.clear();
+        }
+        find_grids_in(stack, axis, rank, grids);
+    }
+
+    // Runs of two stages or more whose dilations share a divisor: between them they reach only every divisor-th input.
+    void find_grids_in(const std::vector<size_t> &stack, size_t axis, size_t rank,
+                       std::map<std::pair<size_t, size_t>, AxisFindings> &grids) {
+        if (!leaves_holes(stack, axis)) return;
         std::vector<size_t> run;
         int64_t divisor = 0;
         const auto finish = [&] {
             if (run.size() > 1) {
-                const auto place = runs.try_emplace({run.front(), run.back()}, AxisFindings(rank)).first;
+                const auto place = grids.try_emplace({run.front(), run.back()}, AxisFindings(rank)).first;
                 place->second.add(axis, grid_text(run, axis, divisor));
             }
             run.clear();
             divisor = 0;
         };
-        for (size_t i = 0; i < checked_.layer.stages.size(); i++) {
-            if (stage(i).kind == StageKind::shuffle) continue;
-            const Axis &here = stage(i).axes[axis];
-            const bool forward = stage(i).kind != StageKind::transposed;
-            if (!forward || std::gcd(divisor, here.dilation) == 1) {
-                if (!forward || here.kernel > 1) finish();
-            }
-            if (forward && here.kernel > 1 && here.dilation > 1) {
-                run.push_back(i);
-                divisor = std::gcd(divisor, here.dilation);
-            }
-            if (here.stride > 1) finish();
+        for (const size_t i : stack) {
+            const int64_t dilation = stage(i).axes[axis].dilation;
+            if (std::gcd(divisor, dilation) == 1) finish();
+            if (dilation == 1) continue;
+            run.push_back(i);
+            divisor = std::gcd(divisor, dilation);
         }
         finish();
+    }
+
+    // Whether some input between the first and the last that an output sees is not seen. Taken by ascending dilation,
+    // the stages reach 0 ... reach without a hole as long as the next dilation is at most reach + 1.
+    bool leaves_holes(const std::vector<size_t> &stack, size_t axis) const {
+        std::vector<Axis> axes;
+        for (const size_t i : stack) axes.push_back(stage(i).axes[axis]);
+        std::sort(axes.begin(), axes.end(), [](const Axis &a, const Axis &b) { return a.dilation < b.dilation; });
+        int64_t reach = 0;
+        for (const Axis &each : axes) {
+            if (each.dilation - 1 > reach) return true;
+            if (__builtin_add_overflow(reach, each.effective_kernel() - 1, &reach)) return false;
+        }
+        return false;
     }
 
     // Every tap lies a multiple of the divisor away from the first; with equal dilations each multiple is reached.
@@ -291,7 +318,7 @@ private:
             dilations += fmt::format("{}{}", dilations.empty() ? "" : ", ", here.dilation);
             if (__builtin_add_overflow(field, here.effective_kernel() - 1, &field)) field = INT64_MAX;
         }
-        return fmt::format("{} stages in a row have {} {}, so an output sees {}{} of the {} inputs in its field",
+        return fmt::format("{} stages in a row have {} {}, so an output sees {}{} of the {} values in its field there",
                            run.size(), equal ? "dilation" : "dilations", equal ? std::to_string(divisor) : dilations,
                            equal ? "" : "at most ", (field - 1) / divisor + 1, field);
     }

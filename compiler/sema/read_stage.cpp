@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "compiler/sema/expand_sugar.h"
+#include "compiler/sema/read_epilogues.h"
 #include "compiler/sema/read_weights.h"
 #include "compiler/sema/sema_diagnostics.h"
 #include "compiler/sema/spelling.h"
@@ -18,12 +19,11 @@ namespace {
 
 class StageReader {
 public:
-    StageReader(const StageForm &form, const ast::Stage &stage, std::optional<size_t> rank,
-                std::optional<Layout> layout, Evaluator &evaluator, Reporter &reporter)
+    StageReader(const StageForm &form, const ast::Stage &stage, std::optional<size_t> rank, Evaluator &evaluator,
+                Reporter &reporter)
         : form_(form),
           stage_(stage),
           rank_(rank),
-          layout_(layout),
           evaluator_(evaluator),
           reporter_(reporter),
           arguments_(bind_arguments(form, stage, reporter)) {}
@@ -54,7 +54,6 @@ private:
     const StageForm &form_;
     const ast::Stage &stage_;
     std::optional<size_t> rank_;
-    std::optional<Layout> layout_;
     Evaluator &evaluator_;
     Reporter &reporter_;
     BoundArguments arguments_;
@@ -104,8 +103,7 @@ Located StageReader::integer(Name name, int64_t absent, int64_t least) {
 
 bool StageReader::count_is_rank(const ast::AxisValues &values, Name name, size_t count) {
     if (!rank_ || count == *rank_) return true;
-    const std::string_view layout = layout_ ? layout_name(*layout_) : "such";
-    reporter_.report(values.range, diagnostic::axis_count, argument_text(name), count, layout, *rank_);
+    reporter_.report(values.range, diagnostic::axis_count, argument_text(name), counted(count, "axis", "axes"), *rank_);
     return false;
 }
 
@@ -176,7 +174,8 @@ bool StageReader::read_pad_word(StageDraft &draft, const ast::Expression &word) 
 
 void StageReader::read_before_after(StageDraft &draft, const ast::AxisValues &values) {
     std::vector<Located> found;
-    for (const ast::ExpressionPtr &value : values.values) found.push_back(checked(value.get(), "padding", 0));
+    for (const ast::ExpressionPtr &value : values.values)
+        found.push_back(checked(value.get(), argument_text(Name::pad), 0));
     const bool right_count = count_is_rank(values, Name::pad, found.size() / 2);
     for (size_t i = 0; i < draft.axes.size(); i++) {
         const Located hidden{std::nullopt, values.range};
@@ -297,12 +296,16 @@ StageDraft StageReader::read() {
 
 }  // namespace
 
-std::vector<StageDraft> read_stage(const ast::Stage &stage, std::optional<size_t> rank, std::optional<Layout> layout,
-                                   Evaluator &evaluator, Reporter &reporter) {
+std::vector<StageDraft> read_stage(const ast::Stage &stage, std::optional<size_t> rank, Evaluator &evaluator,
+                                   Reporter &reporter) {
     const StageForm *form = stage_named(stage.name.text);
     if (form != nullptr) {
-        const StageDraft draft = StageReader(*form, stage, rank, layout, evaluator, reporter).read();
+        const StageDraft draft = StageReader(*form, stage, rank, evaluator, reporter).read();
         return expand_sugar(form->word, draft, reporter);
+    }
+    if (is_epilogue_name(stage.name.text)) {
+        reporter.report(stage.name.range, diagnostic::epilogue_as_stage, stage.name.text);
+        return {};
     }
     auto report = reporter.report(stage.name.range, diagnostic::unknown_stage, excerpt(stage.name.text));
     const std::string_view near = nearest_name(stage.name.text, stage_names());

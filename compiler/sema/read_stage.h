@@ -11,7 +11,7 @@
 namespace convc::sema {
 
 // rank: of the tensor's space, where known. Empty when the stage's name is not known; that has been reported.
-std::vector<StageDraft> read_stage(const ast::Stage &stage, std::optional<size_t> rank, std::optional<Layout> layout,
-                                   Evaluator &evaluator, Reporter &reporter);
+std::vector<StageDraft> read_stage(const ast::Stage &stage, std::optional<size_t> rank, Evaluator &evaluator,
+                                   Reporter &reporter);
 
 }  // namespace convc::sema

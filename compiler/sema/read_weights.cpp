@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "compiler/sema/sema_diagnostics.h"
 
@@ -17,7 +19,8 @@ std::string shape_text(const std::vector<int64_t> &kernel) {
 
 class WeightsReader {
 public:
-    WeightsReader(Evaluator &evaluator, Reporter &reporter) : evaluator_(evaluator), reporter_(reporter) {}
+    WeightsReader(std::string kernel_text, Evaluator &evaluator, Reporter &reporter)
+        : kernel_text_(std::move(kernel_text)), evaluator_(evaluator), reporter_(reporter) {}
 
     void collect(const ast::ConstantList &list) {
         if (list.is_leaf()) {
@@ -31,13 +34,13 @@ public:
     // Reports the first place where the nesting is not that of the kernel's axes from `axis` on.
     bool matches(const ast::ConstantList &list, const std::vector<int64_t> &kernel, size_t axis) {
         if (axis == kernel.size()) {
-            return list.is_leaf() || mismatch(list, kernel, "a list stands where a number should");
+            return list.is_leaf() || mismatch(list, "a list stands where a number should");
         }
         if (list.is_leaf()) {
-            return mismatch(list, kernel, fmt::format("a number stands where a list of {} should", kernel[axis]));
+            return mismatch(list, fmt::format("a number stands where a list of {} should", kernel[axis]));
         }
         if (static_cast<int64_t>(list.items.size()) != kernel[axis]) {
-            return mismatch(list, kernel,
+            return mismatch(list,
                             fmt::format("a list of {} stands where one of {} should", list.items.size(), kernel[axis]));
         }
         for (const ast::ConstantList &item : list.items) {
@@ -49,11 +52,12 @@ public:
     std::optional<std::vector<double>> values() const { return complete_ ? std::optional(values_) : std::nullopt; }
 
 private:
-    bool mismatch(const ast::ConstantList &list, const std::vector<int64_t> &kernel, std::string_view what) {
-        reporter_.report(list.range, diagnostic::weights_shape, shape_text(kernel), what);
+    bool mismatch(const ast::ConstantList &list, std::string_view what) {
+        reporter_.report(list.range, diagnostic::weights_shape, kernel_text_, what);
         return false;
     }
 
+    std::string kernel_text_;
     Evaluator &evaluator_;
     Reporter &reporter_;
     std::vector<double> values_;
@@ -71,17 +75,19 @@ bool is_flat(const ast::ConstantList &list) {
 
 std::optional<std::vector<double>> read_weights(const ast::ConstantList &list, const std::vector<Value> &kernel,
                                                 Evaluator &evaluator, Reporter &reporter) {
-    WeightsReader reader(evaluator, reporter);
-    reader.collect(list);
     std::vector<int64_t> shape;
     int64_t longest = 1;
     size_t longer_axes = 0;
     for (const Value &extent : kernel) {
-        if (!extent) return std::nullopt;
-        shape.push_back(*extent);
-        if (*extent > 1) longer_axes++, longest = *extent;
+        shape.push_back(extent.value_or(1));
+        longest = std::max(longest, shape.back());
+        if (shape.back() > 1) longer_axes++;
     }
-    if (shape.empty()) return std::nullopt;  // the number of axes is not known
+    WeightsReader reader(shape_text(shape), evaluator, reporter);
+    reader.collect(list);
+    const bool known =
+        std::all_of(kernel.begin(), kernel.end(), [](const Value &extent) { return extent.has_value(); });
+    if (!known || shape.empty()) return std::nullopt;  // empty: the number of axes is not known
     const bool flat = longer_axes <= 1 && is_flat(list);
     const bool fits = reader.matches(list, flat ? std::vector<int64_t>{longest} : shape, 0);
     return fits ? reader.values() : std::nullopt;

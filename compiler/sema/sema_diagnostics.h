@@ -30,7 +30,7 @@ inline constexpr Kind<int64_t, char, int64_t> integer_overflow{"integer-overflow
                                                                "{} {} {} does not fit in 64 bits"};
 inline constexpr Kind<int64_t, int64_t, int64_t> inexact_division{"inexact-division", Severity::error,
                                                                   "{} / {} is not an integer: the remainder is {}"};
-inline constexpr Kind<int64_t, char> division_by_zero{"division-by-zero", Severity::error, "{} {} 0 has no value"};
+inline constexpr Kind<Text, char> division_by_zero{"division-by-zero", Severity::error, "{} {} 0 has no value"};
 inline constexpr Kind<> remainder_of_reals{"remainder-of-reals", Severity::error,
                                            "'%' is for integers, and real numbers stand here"};
 inline constexpr Kind<Text> number_out_of_range{"number-out-of-range", Severity::error, "{} does not fit in an f32"};
@@ -81,12 +81,12 @@ inline constexpr Kind<Text, Text> argument_missing{"argument-missing", Severity:
 inline constexpr Kind<Text, Text> argument_unexpected{"argument-unexpected", Severity::error,
                                                       "unexpected argument: the form is {}{}"};
 inline constexpr Kind<Text, Text> argument_form{"argument-form", Severity::error, "{} is {}"};
-inline constexpr Kind<Text, size_t, Text, size_t> axis_count{"axis-count", Severity::error,
-                                                             "{} is given for {} axes, and a {} tensor has {}"};
+inline constexpr Kind<Text, Text, size_t> axis_count{"axis-count", Severity::error,
+                                                     "{} is given for {}, and the tensor has {}"};
 inline constexpr Kind<Text, int64_t, int64_t> value_too_small{"value-too-small", Severity::error,
                                                               "{} is {}; it must be at least {}"};
 inline constexpr Kind<Text, Text> unknown_word{"unknown-word", Severity::error, "unknown {} '{}'"};
-inline constexpr Kind<int64_t, Text, int64_t> groups_do_not_divide{"groups-do-not-divide", Severity::error,
+inline constexpr Kind<int64_t, int64_t, Text> groups_do_not_divide{"groups-do-not-divide", Severity::error,
                                                                    "{} groups do not divide the {} {} channels evenly"};
 inline constexpr Kind<> pad_same_transposed{"pad-same-transposed", Severity::error,
                                             "transposed has no pad=same: its padding takes away from the output"};
@@ -139,11 +139,11 @@ inline constexpr Kind<Text, Text> runtime_broadcast{
 // ---- pinned schedules
 
 inline constexpr Kind<Text> unknown_layer{"unknown-layer", Severity::error, "no layer '{}' in this file"};
-inline constexpr Kind<Text, size_t> not_a_family{"not-a-family", Severity::error,
-                                                 "'{}' is one layer, not a family; found {} values"};
-inline constexpr Kind<Text, size_t, size_t> family_value_count{"family-value-count", Severity::error,
-                                                               "family '{}' has {} variables, found {} values"};
-inline constexpr Kind<Text> malformed_target{"malformed-target", Severity::error, "unknown target '{}'"};
+inline constexpr Kind<Text> not_a_family{"not-a-family", Severity::error,
+                                         "'{}' is one layer, not a family, so no values follow its name"};
+inline constexpr Kind<Text, Text, size_t> family_value_count{"family-value-count", Severity::error,
+                                                             "a layer of family '{}' is named by {}, found {}"};
+inline constexpr Kind<Text> malformed_target{"malformed-target", Severity::error, "{}"};
 inline constexpr Kind<Text, Text, int64_t> unknown_member{"unknown-member", Severity::error,
                                                           "family '{}' has no layer with {} = {}"};
 inline constexpr Kind<Text> knob_repeated{"knob-repeated", Severity::error, "knob '{}' is given twice"};

@@ -1,5 +1,7 @@
 #include "compiler/sema/spelling.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -29,22 +31,33 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     return last[b.size()];
 }
 
+size_t common_prefix(std::string_view a, std::string_view b) {
+    return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
 }  // namespace
 
 std::string_view nearest_name(std::string_view word, std::span<const std::string_view> candidates) {
     if (word.size() > longest_word) return {};
     std::string_view best;
-    size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
+    size_t best_distance = std::max<size_t>(1, word.size() / 3);
     for (const std::string_view candidate : candidates) {
         const size_t longer = std::max(candidate.size(), word.size());
-        if (longer - std::min(candidate.size(), word.size()) >= best_distance || candidate.size() > longest_word)
-            continue;
+        const size_t shorter = std::min(candidate.size(), word.size());
+        if (longer > longest_word || longer - shorter > best_distance) continue;
         const size_t distance = edit_distance(word, candidate);
-        if (distance >= best_distance || distance >= longer) continue;
+        if (distance > best_distance || distance >= longer) continue;
+        if (distance == best_distance && !best.empty() && common_prefix(word, candidate) <= common_prefix(word, best)) {
+            continue;
+        }
         best = candidate;
         best_distance = distance;
     }
     return best;
+}
+
+std::string counted(size_t count, std::string_view one, std::string_view more) {
+    return fmt::format("{} {}", count, count == 1 ? one : more);
 }
 
 }  // namespace convc::sema

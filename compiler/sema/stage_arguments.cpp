@@ -122,7 +122,7 @@ private:
         const ast::Argument *&slot = bound_.by_name[static_cast<size_t>(name)];
         if (slot != nullptr) {
             reporter_.report(range, diagnostic::argument_repeated, argument_text(name))
-                .note(slot->range, "it is given here");
+                .note(slot->name ? slot->name->range : slot->range, "it is given here");
             return;
         }
         slot = &argument;
