@@ -1,3 +1,4 @@
+// A module from top to bottom: lets, layers, then the names they take in C, then pinned schedules.
 #include <fmt/format.h>
 
 #include <algorithm>

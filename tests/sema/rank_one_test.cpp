@@ -1,3 +1,4 @@
+// Kernels whose factors are known, and the tolerance.
 #include "compiler/sema/rank_one.h"
 
 #include <gtest/gtest.h>
