@@ -13,6 +13,7 @@
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
+#include "schedules/single_stage.h"
 
 namespace convc {
 namespace {
@@ -113,8 +114,9 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    return single_stage_arguments(
-        request.group, {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)}, stage.out_channels);
+    return single_stage_arguments(request.group, 1,
+                                  {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
+                                  stage.out_channels);
 }
 
 // ---- the kernel
@@ -145,7 +147,10 @@ public:
             schedule_strip(source_, output(), task, lanes(), arguments()[0].view);
         }
         const Var along = by_channel_ ? v_.c : v_.x;
-        accumulator_.compute_at(output(), inner).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
+        // The bounds are stated because Halide does not see through every shifted tail that they are constant.
+        accumulator_.compute_at(output(), inner).bound_extent(v_.c, by_channel_ ? vector_ : 1);
+        accumulator_.bound_extent(v_.x, by_channel_ ? static_cast<int>(columns) : columns * vector_);
+        accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
         if (stage().weights) return;
         Halide::Stage update = accumulator_.update();
         update.reorder({v_.c, v_.x, r_[0], r_[1], r_[2]}).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);

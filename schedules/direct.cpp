@@ -17,6 +17,7 @@
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
+#include "schedules/single_stage.h"
 
 namespace convc {
 namespace {
@@ -138,7 +139,7 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const int64_t tile = channel_tile(request);
     const int64_t tiles = channel_tiles(request);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    return single_stage_arguments(request.group,
+    return single_stage_arguments(request.group, stage.groups,
                                   {tile, stage.in_channels / stage.groups, taps(view_width), taps(view_height),
                                    taps(view_depth), tiles, stage.groups},
                                   tile * tiles);
@@ -170,7 +171,10 @@ public:
     void schedule() {
         const Var inner = schedule_output();
         const int v = lanes();
-        accumulator_.compute_at(output(), inner).vectorize(v_.c, v).unroll(v_.c).unroll(v_.x);
+        // The bounds are stated because Halide does not see through every shifted or masked tail that they are
+        // constant.
+        accumulator_.compute_at(output(), inner).bound_extent(v_.c, tile_).bound_extent(v_.x, columns);
+        accumulator_.vectorize(v_.c, v).unroll(v_.c).unroll(v_.x);
         RVar ro("ro"), ri("ri");
         accumulator_.update()
             .split(r_[0], ro, ri, unroll)
@@ -214,7 +218,9 @@ private:
         if (by_channel_parts) y.fuse(part, cp, part_of_both);
         y.fuse(by_channel_parts ? part_of_both : part, v_.g, part_of_group);
         y.fuse(part_of_group, v_.n, task).parallel(task);
-        y.never_partition({co, xo, v_.y, v_.z, task});
+        y.never_partition({xo, v_.y, v_.z, task});
+        // Partitioned, the last tile alone guards its loads of further tensors.
+        if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
         if (has_padding(stage())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
         return pixels_outside ? co : xo;
     }

@@ -10,7 +10,6 @@
 
 #include "schedules/algorithm.h"
 #include "schedules/epilogue.h"
-#include "schedules/single_stage.h"
 
 namespace convc {
 
@@ -88,6 +87,13 @@ protected:
     }
     Halide::Func output() { return *output_; }
 
+    bool reads_operands() const {
+        for (const KernelArgument &argument : arguments()) {
+            if (argument.role == KernelArgument::Role::operand) return true;
+        }
+        return false;
+    }
+
     // `value` after the epilogues of a stage, at `at`.
     Halide::Expr with_epilogues(const Halide::Expr &value, const ActivationVars &at, int in_stage = 0) {
         EpilogueOperands operands;
@@ -99,12 +105,14 @@ protected:
 
 private:
     Halide::Expr operand_at(int index, const ActivationVars &at) {
-        const std::vector<Halide::Expr> full = at.exprs();
         for (const KernelArgument &argument : arguments()) {
             if (argument.role != KernelArgument::Role::operand || argument.operand != index) continue;
-            std::vector<Halide::Expr> where;
-            for (size_t i = 0; i < full.size(); i++) {
-                where.push_back(argument.view[i].extent == 1 ? Halide::Expr(0) : full[i]);
+            std::vector<Halide::Expr> where = at.exprs();
+            // A tile may reach past the last channel: what is computed there is not stored, but it must not be loaded.
+            const int last = static_cast<int>(argument.view[view_channel].extent) - 1;
+            where[view_channel] = Halide::min(Halide::likely(where[view_channel]), last);
+            for (size_t i = 0; i < where.size(); i++) {
+                if (argument.view[i].extent == 1) where[i] = 0;
             }
             return (*inputs_.at(argument.name()))(where);
         }
@@ -143,15 +151,15 @@ public:
             if (argument.parameter.role == Parameter::Role::weight) {
                 static_cast<Derived *>(this)->pack_weights(raw, packed);
             } else {
-                pack_channels(raw, packed);
+                pack_channels(raw, packed, static_cast<int>(argument.view[1].extent));
             }
         }
     }
 
 private:
     // packed(c, g) = raw(g * channels + c), 0 past the group's channels.
-    void pack_channels(const Halide::Func &raw, Halide::Func packed) {
-        const int channels = static_cast<int>(stage().out_channels / channel_groups(stage()));
+    void pack_channels(const Halide::Func &raw, Halide::Func packed, int groups) {
+        const int channels = static_cast<int>(stage().out_channels) / groups;
         Halide::Var c("c"), g("g");
         packed(c, g) = Halide::select(c < channels, raw(g * channels + Halide::min(c, channels - 1)), 0.0f);
     }

@@ -6,10 +6,6 @@
 
 namespace convc {
 
-int64_t channel_groups(const Stage &stage) {
-    return is_depthwise(stage) ? 1 : stage.groups;
-}
-
 bool is_depthwise(const Stage &stage) {
     return stage.kind != StageKind::shuffle && stage.groups == stage.in_channels;
 }
@@ -78,12 +74,12 @@ std::optional<std::string> general_refusal(const StageGroup &group) {
     return std::nullopt;
 }
 
-std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, const std::vector<int64_t> &weight_extents,
+std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int64_t groups,
+                                                   const std::vector<int64_t> &weight_extents,
                                                    int64_t padded_channels) {
     using Role = KernelArgument::Role;
     const Stage &stage = group.stage(0);
     const bool flatten = flattens(group);
-    const int64_t groups = channel_groups(stage);
 
     std::vector<KernelArgument> all;
     all.push_back({Role::input, {}, -1, activation_view(group.input(), groups, flatten)});

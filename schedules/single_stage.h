@@ -10,10 +10,6 @@
 
 namespace convc {
 
-// In how many groups a kernel sees the output channels of a stage: a depthwise with one input channel a group is not
-// cut into groups at all, but runs over all its channels.
-int64_t channel_groups(const Stage &stage);
-
 bool is_pointwise(const Stage &stage);  // 1x1, stride 1, no padding: every pixel alone
 bool has_padding(const Stage &stage);
 bool is_depthwise(const Stage &stage);  // one input channel a group, however it was written
@@ -24,8 +20,9 @@ bool flattens(const StageGroup &group);
 // Why no kernel of one stage computes this group yet; nullopt when nothing general stands against it.
 std::optional<std::string> general_refusal(const StageGroup &group);
 
-// x, weight (in `weight_extents`, unless constant), bias and scale padded to `padded_channels` a group, operands, y.
-std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, const std::vector<int64_t> &weight_extents,
-                                                   int64_t padded_channels);
+// x, weight (in `weight_extents`, unless constant), bias and scale padded to `padded_channels` a group, operands, y;
+// the activations seen as `groups` groups of channels.
+std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int64_t groups,
+                                                   const std::vector<int64_t> &weight_extents, int64_t padded_channels);
 
 }  // namespace convc

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <mutex>
+
 #include "compiler/codegen/function_memory.h"
 #include "schedules/group_generator.h"
 #include "schedules/schedule_table.h"
@@ -65,6 +67,19 @@ public:
 private:
     int descriptor_;
 };
+
+// Halide's own reporter prints warnings, and a library does not. Errors it throws, which this one has to do itself.
+class SilentReporter : public Halide::CompileTimeErrorReporter {
+public:
+    void warning(const char *) override {}
+    void error(const char *message) override { throw Halide::CompileError(message); }
+};
+
+void silence_halide() {
+    static SilentReporter reporter;
+    static std::once_flag once;
+    std::call_once(once, [] { Halide::set_custom_compile_time_error_reporter(&reporter); });
+}
 
 bool has_parameters(const std::vector<KernelArgument> &arguments) {
     for (const KernelArgument &argument : arguments) {
@@ -156,6 +171,7 @@ Error halide_failure(const Plan &plan, const char *what) {
 
 Result<HalideObject> build_halide_object(const Plan &plan, const std::string &symbol, Listings *listings) {
     // Halide reports by throwing; nothing of that leaves this function.
+    silence_halide();
     try {
         HalideObject result;
         Module module(symbol, halide_target(plan.target));
