@@ -25,7 +25,7 @@ using Halide::TailStrategy;
 using Halide::Var;
 
 constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
-constexpr int64_t most_literal_taps = 121;   // constant kernels above this are not expanded
+constexpr int64_t most_literal_taps = 64;    // constant kernels above this are read from a table in the object
 
 View output_view(const StageGroup &group) {
     return activation_view(group.output(), 1, flattens(group));
@@ -60,11 +60,7 @@ ViewAxis parallel_axis(const View &output) {
 
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
-    const Stage &stage = group.stage(0);
-    if (!is_depthwise(stage)) return "computes one input channel a group";
-    if (stage.weights && stage.kernel_volume() > most_literal_taps) {
-        return "expands constant kernels of at most 121 taps";
-    }
+    if (!is_depthwise(group.stage(0))) return "computes one input channel a group";
     return std::nullopt;
 }
 
@@ -131,10 +127,11 @@ public:
         by_channel_ = vectors_of_channels(request().group, request().target);
         vector_ = static_cast<int>(vector_extent(request().group, request().target));
         multiplier_ = static_cast<int>(stage().multiplier());
-        if (stage().weights) {
-            define_constant();
+        literal_ = stage().weights && stage().kernel_volume() <= most_literal_taps;
+        if (literal_) {
+            define_literal();
         } else {
-            define_learned();
+            define_loop();
         }
         output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
             with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
@@ -143,7 +140,7 @@ public:
     void schedule() {
         const Var task("task");
         const Var inner = schedule_output(task);
-        if (stage().weights && has_padding(stage())) {
+        if (literal_ && has_padding(stage())) {
             schedule_strip(source_, output(), task, lanes(), arguments()[0].view);
         }
         const Var along = by_channel_ ? v_.c : v_.x;
@@ -151,7 +148,7 @@ public:
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, by_channel_ ? vector_ : 1);
         accumulator_.bound_extent(v_.x, by_channel_ ? static_cast<int>(columns) : columns * vector_);
         accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
-        if (stage().weights) return;
+        if (literal_) return;
         Halide::Stage update = accumulator_.update();
         update.reorder({v_.c, v_.x, r_[0], r_[1], r_[2]}).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
         if (stage_axis(stage(), view_width).kernel * columns <= most_unrolled_taps) update.unroll(r_[0]);
@@ -164,8 +161,8 @@ private:
         return at * size(axis.stride) + tap * size(axis.dilation) - size(axis.pad_before);
     }
 
-    // Weights from packed memory: a loop over taps, those in padding left out.
-    void define_learned() {
+    // Weights from memory: a loop over taps, those in padding left out.
+    void define_loop() {
         const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
                    az = stage_axis(stage(), view_depth);
         const View view = arguments()[0].view;
@@ -175,12 +172,26 @@ private:
         const int width = size(view[view_width].extent);
         const bool padded = ax.pad_before > 0 || ax.pad_after > 0;
         const Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
-        const Expr product = parameter(Parameter::Role::weight)(v_.c, r_[0], r_[1], r_[2]) *
-                             x()(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
-        // The select is round the product: a NaN weight times padding contributes nothing.
-        const Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
+        const Expr product = weight() * x()(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
+        // The select is round the product: NaN or infinity times padding, or times a constant 0, contributes nothing.
+        Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
+        if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
+    }
+
+    // Of the tap r_: from packed memory, or from a table in the object.
+    Expr weight() {
+        if (!stage().weights) return parameter(Parameter::Role::weight)(v_.c, r_[0], r_[1], r_[2]);
+        if (!table_.defined()) {
+            const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
+                       az = stage_axis(stage(), view_depth);
+            table_ = Halide::Buffer<float>({size(ax.kernel), size(ay.kernel), size(az.kernel)}, "taps");
+            std::vector<double> taps = *stage().weights;
+            if (stage().flip) std::reverse(taps.begin(), taps.end());
+            std::copy(taps.begin(), taps.end(), table_.begin());
+        }
+        return table_(r_[0], r_[1], r_[2]);
     }
 
     // A tap's row (or plane), restricted to those inside the input.
@@ -192,7 +203,7 @@ private:
     }
 
     // Weights as literals: the sum written out, zero taps left out.
-    void define_constant() {
+    void define_literal() {
         const Stage &s = stage();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
         source_ = has_padding(s) ? zero_padded(x(), s, arguments()[0].view) : Func(x());
@@ -248,7 +259,8 @@ private:
     ActivationVars v_;
     RDom r_;
     Func source_{"source"}, accumulator_{"accumulator"};
-    bool by_channel_ = true;
+    Halide::Buffer<float> table_;
+    bool by_channel_ = true, literal_ = false;
     int vector_ = 1, multiplier_ = 1;
 };
 
