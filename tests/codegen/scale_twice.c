@@ -1,32 +1,23 @@
-/* The functions of scale_twice() (workbench.h) as Halide would make them. Anything unexpected about a buffer or the context
- * is an error, -1 like Halide's; a first input of 7777 asks the function for that much trouble. */
+/* The functions of scale_twice() (workbench.h) as Halide would make them. Anything unexpected about a buffer or the
+ * context is an error, -1 like Halide's; a first input of 7777 asks the function for that much trouble. */
+#include <HalideRuntime.h>
 #include <stdint.h>
 
 #include "runtime/kernel_runtime/kernel_runtime.h"
 
-typedef struct {
-    int32_t min, extent, stride;
-    uint32_t flags;
-} dimension;
+typedef struct halide_buffer_t buffer;
 
-typedef struct {
-    uint64_t device;
-    const void *device_interface;
-    float *host;
-    uint64_t flags;
-    uint8_t code, bits;
-    uint16_t lanes;
-    int32_t dimensions;
-    dimension *dim;
-    void *padding;
-} buffer;
+static float *data(const buffer *b) {
+    return (float *)b->host;
+}
 
 static int wrong(const buffer *b, int rank) {
     static const int32_t extents[4] = {3, 2, 2, 1}, strides[4] = {1, 3, 6, 12};
     if (b->device || b->device_interface || !b->host || b->flags || b->padding) return 1;
-    if (b->code != 2 || b->bits != 32 || b->lanes != 1 || b->dimensions != rank) return 1;
+    if (b->type.code != halide_type_float || b->type.bits != 32 || b->type.lanes != 1 || b->dimensions != rank)
+        return 1;
     for (int d = 0; d < rank; ++d) {
-        const dimension *dim = &b->dim[d];
+        const halide_dimension_t *dim = &b->dim[d];
         if (dim->min || dim->extent != extents[d] || dim->stride != strides[d] || dim->flags) return 1;
     }
     return 0;
@@ -41,28 +32,28 @@ static int arena_is_wrong(const convc_kernel_context *context, uint64_t capacity
 int scale_twice_run0(void *context, buffer *x, buffer *weight, buffer *bias, buffer *middle) {
     if (wrong(x, 4) || wrong(weight, 1) || wrong(bias, 1) || wrong(middle, 4)) return -1;
     if (arena_is_wrong(context, 256, 128)) return -1;
-    if (x->host[0] == 7777) return (int)x->host[1];
-    for (int i = 0; i < 12; ++i) middle->host[i] = x->host[i] * weight->host[i % 3] + bias->host[i % 3];
+    if (data(x)[0] == 7777) return (int)data(x)[1];
+    for (int i = 0; i < 12; ++i) data(middle)[i] = data(x)[i] * data(weight)[i % 3] + data(bias)[i % 3];
     return 0;
 }
 
 int scale_twice_run1(void *context, buffer *middle, buffer *gate, buffer *weight, buffer *y) {
     if (wrong(middle, 4) || wrong(gate, 4) || wrong(weight, 1) || wrong(y, 4)) return -1;
     if (arena_is_wrong(context, 256, 0)) return -1;
-    for (int i = 0; i < 12; ++i) y->host[i] = middle->host[i] * weight->host[i % 3] * gate->host[i];
+    for (int i = 0; i < 12; ++i) data(y)[i] = data(middle)[i] * data(weight)[i % 3] * data(gate)[i];
     return 0;
 }
 
 int scale_twice_pack0(void *context, buffer *w0, buffer *b0, buffer *weight, buffer *bias) {
     if (wrong(w0, 1) || wrong(b0, 1) || wrong(weight, 1) || wrong(bias, 1)) return -1;
     if (arena_is_wrong(context, 0, 0)) return -1;
-    for (int i = 0; i < 3; ++i) weight->host[i] = w0->host[i], bias->host[i] = b0->host[i];
+    for (int i = 0; i < 3; ++i) data(weight)[i] = data(w0)[i], data(bias)[i] = data(b0)[i];
     return 0;
 }
 
 int scale_twice_pack1(void *context, buffer *w1, buffer *weight) {
     if (wrong(w1, 1) || wrong(weight, 1) || arena_is_wrong(context, 0, 0)) return -1;
-    if (w1->host[0] == 7777) return (int)w1->host[1];
-    for (int i = 0; i < 3; ++i) weight->host[i] = w1->host[i];
+    if (data(w1)[0] == 7777) return (int)data(w1)[1];
+    for (int i = 0; i < 3; ++i) data(weight)[i] = data(w1)[i];
     return 0;
 }

@@ -43,9 +43,9 @@ Outcome run_command(const std::string &command) {
 std::string compile_c(const std::string &text) {
     const ScratchFolder folder;
     const std::string source = folder.write("source.c", text);
-    const Outcome outcome =
-        run_command(CONVC_TEST_CC " -std=c11 -O2 -fPIC -ffunction-sections -I" CONVC_TEST_ROOT " -c " + source +
-                    " -o " + folder.path("object.o"));
+    const Outcome outcome = run_command(CONVC_TEST_CC " -std=c11 -O2 -fPIC -ffunction-sections -I" CONVC_TEST_ROOT
+                                                      " -isystem " CONVC_TEST_HALIDE " -c " +
+                                        source + " -o " + folder.path("object.o"));
     EXPECT_EQ(outcome.status, 0) << outcome.output;
     return read_file(folder.path("object.o"));
 }
