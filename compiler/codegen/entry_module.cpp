@@ -235,6 +235,7 @@ void EntryModule::check_tensors(Value *tensors, size_t count) {
 // constant.
 Constant *EntryModule::dimensions(const BufferArgument &argument) {
     std::vector<Constant *> rows;
+    rows.reserve(argument.dimensions.size());
     for (const BufferArgument::Dimension &dimension : argument.dimensions) {
         rows.push_back(ConstantStruct::get(dimension_type_,
                                            {int32(0), int32(dimension.extent), int32(dimension.stride), int32(0)}));
@@ -303,6 +304,7 @@ Function *EntryModule::write_step(const HalideCall &call, const std::string &nam
 
 std::vector<Function *> EntryModule::write_steps(const std::vector<HalideCall> &calls, const std::string &kind) {
     std::vector<Function *> steps;
+    steps.reserve(calls.size());
     for (const HalideCall &call : calls) {
         steps.push_back(write_step(call, fmt::format("{}.{}.{}", entry_.symbol, kind, steps.size()), kind == "run"));
     }
@@ -400,6 +402,7 @@ Constant *EntryModule::tensor_info(const std::vector<NamedTensor> &tensors) {
 Constant *EntryModule::parameter_info() {
     if (parameters_.empty()) return null();
     std::vector<Constant *> rows;
+    rows.reserve(parameters_.size());
     for (const Parameter &parameter : parameters_) {
         rows.push_back(ConstantStruct::get(parameter_info_type_,
                                            {text(parameter.name()), int32(static_cast<int64_t>(parameter.shape.size())),

@@ -3,6 +3,7 @@
 #include "compiler/codegen/entry_point.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -229,6 +230,7 @@ TEST_F(ScaleTwice, RunsInManyThreadsAtOnce) {
     ASSERT_EQ(pack_now(), CONVC_OK);
     std::array<std::array<float, 12>, 8> outputs{};
     std::vector<std::thread> threads;
+    threads.reserve(outputs.size());
     for (std::array<float, 12> &output : outputs) {
         threads.emplace_back([&] {
             alignas(64) char own_workspace[320];
@@ -276,6 +278,7 @@ TEST(EntryPoint, CompilesInManyThreadsAtOnce) {
     const std::string expected = object_of(scale_twice());
     std::array<std::string, 4> objects;
     std::vector<std::thread> threads;
+    threads.reserve(objects.size());
     for (std::string &object : objects) threads.emplace_back([&object] { object = object_of(scale_twice()); });
     for (std::thread &thread : threads) thread.join();
     for (const std::string &object : objects) EXPECT_EQ(object, expected);
@@ -295,9 +298,8 @@ TEST(EntryPoint, TakesHostileNames) {
         entry.symbol = name;
         const ScratchFolder folder;
         const std::string path = folder.write("entry.o", object_of(entry));
-        EXPECT_EQ(
-            run_command("nm -g --defined-only --format=just-symbols " + path).output,
-            name + "\n" + name + "_info\n" + name + "_pack\n" + name + "_packed_bytes\n" + name + "_workspace_bytes\n");
+        EXPECT_EQ(run_command("nm -g --defined-only --format=just-symbols " + path).output,
+                  fmt::format("{0}\n{0}_info\n{0}_pack\n{0}_packed_bytes\n{0}_workspace_bytes\n", name));
     }
 }
 

@@ -101,7 +101,7 @@ EntryPoints scale_twice() {
     entry.layer.stages[0].epilogues = {{EpilogueKind::bias, 0, 0, -1}};
     entry.layer.stages[1].epilogues = {{EpilogueKind::mul, 0, 0, 1}};
     entry.schedule = "depthwise() -> depthwise()";
-    entry.packed_bytes = packed_header_bytes + 3 * 64;
+    entry.packed_bytes = packed_header_bytes + 192;
     entry.packed_tag = 0x0123456789abcdef;
     entry.workspace_bytes = 64 + 256;
     entry.arena_offset = 64;
