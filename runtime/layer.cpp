@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 
 namespace convc {
 namespace {
@@ -145,7 +146,10 @@ std::string print_extent(int64_t extent) {
 
 std::string print_number(double value) {
     std::array<char, 64> buffer{};
-    const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+    const bool is_integer = std::abs(value) < 1e15 && std::trunc(value) == value;  // 100000, not 1e+05
+    const auto [end, error] =
+        is_integer ? std::to_chars(buffer.data(), buffer.data() + buffer.size(), static_cast<int64_t>(value))
+                   : std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
     return error == std::errc() ? std::string(buffer.data(), end) : std::string("0");
 }
 

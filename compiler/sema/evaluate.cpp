@@ -165,7 +165,8 @@ Value Evaluator::integer(const ast::Expression *expression) {
 
 std::optional<double> Evaluator::real(const ast::Expression *expression) {
     const std::optional<double> value = fold<double>(expression);
-    if (!value || std::abs(*value) <= static_cast<double>(std::numeric_limits<float>::max())) return value;
+    if (!value) return value;
+    if (std::abs(*value) <= static_cast<double>(std::numeric_limits<float>::max())) return *value + 0.0;  // -0 is 0
     reporter_.report(expression->range, diagnostic::number_out_of_range, fmt::format("{:g}", *value));
     return std::nullopt;
 }
