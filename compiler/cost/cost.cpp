@@ -81,6 +81,10 @@ bool has_runtime_extent(const Layer &layer) {
            std::any_of(layer.stages.begin(), layer.stages.end(), output_has);
 }
 
+bool keeps_resolution(const Stage &stage) {
+    return std::all_of(stage.axes.begin(), stage.axes.end(), [](const Axis &axis) { return axis.stride == 1; });
+}
+
 Count dense_macs(const Layer &layer) {
     const std::optional<Stage> dense = dense_equivalent(layer);
     if (!dense) return 0;
@@ -151,7 +155,7 @@ std::vector<std::vector<Count>> receptive_fields(const Layer &layer) {
     bool forward = true;
     for (size_t index = 0; index < layer.stages.size(); index++) {
         const Stage &stage = layer.stages[index];
-        forward = forward && stage.kind != StageKind::transposed;
+        forward = forward && (stage.kind != StageKind::transposed || keeps_resolution(stage));
         for (size_t i = 0; forward && i < stage.axes.size(); i++) {
             const Axis &axis = stage.axes[i];
             field[i] = add(field[i], multiply(as_count(axis.effective_kernel() - 1), jump[i]));

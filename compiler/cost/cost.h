@@ -56,7 +56,7 @@ Count stage_parameters(const Stage &stage);
 // where it is dilated as well, a bound on that.
 std::vector<Count> receptive_field(const Layer &layer, int last_stage);
 
-// The same for every stage; in linear time but for the stages from the first transposed one on.
+// The same for every stage; in linear time but for the stages from the first transposed one with a stride on.
 std::vector<std::vector<Count>> receptive_fields(const Layer &layer);
 
 // The one dense convolution (groups=1) that a chain stands for: it reads the layer's input and makes a tensor of the
