@@ -25,9 +25,10 @@ struct StageGroup {
 };
 
 // One buffer that the kernel of a group takes: x, then its parameters as they stand in packed memory, then the further
-// tensors of its epilogues, then the output.
+// tensors of its epilogues, then the output. `nonfinite` stands behind the parameters where a kernel asks for it: one
+// number in packed memory, 1 when some weight is NaN or infinite, else 0.
 struct KernelArgument {
-    enum class Role { input, parameter, operand, output };
+    enum class Role { input, parameter, nonfinite, operand, output };
     Role role = Role::input;
     Parameter parameter;  // of Role::parameter
     int operand = -1;     // of Role::operand: index into Layer::inputs

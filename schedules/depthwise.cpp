@@ -112,7 +112,7 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
     return single_stage_arguments(request.group, 1,
                                   {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
-                                  stage.out_channels);
+                                  stage.out_channels, false);
 }
 
 // ---- the kernel

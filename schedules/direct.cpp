@@ -142,7 +142,7 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
     return single_stage_arguments(request.group, stage.groups,
                                   {tile, stage.in_channels / stage.groups, taps(view_width), taps(view_height),
                                    taps(view_depth), tiles, stage.groups},
-                                  tile * tiles);
+                                  tile * tiles, has_padding(stage));
 }
 
 // ---- the kernel
@@ -161,9 +161,16 @@ public:
         r_ = RDom(0, size(s.in_channels / s.groups), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
-        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) +=
-            weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
-            source_(r_[0], v_.g, at(v_.x, r_[1], ax), at(v_.y, r_[2], ay), at(v_.z, r_[3], az), v_.n);
+        const Expr x_at = at(v_.x, r_[1], ax), y_at = at(v_.y, r_[2], ay), z_at = at(v_.z, r_[3], az);
+        Expr product = weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
+                       source_(r_[0], v_.g, x_at, y_at, z_at, v_.n);
+        if (has_padding(s)) {
+            const View view = arguments()[0].view;
+            const Expr inside = within(x_at, ax, view[view_width]) && within(y_at, ay, view[view_height]) &&
+                                within(z_at, az, view[view_depth]);
+            product = Halide::select(nonfinite() && !inside, 0.0f, product);
+        }
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += product;
         Func y = output();
         y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
     }
@@ -175,18 +182,31 @@ public:
         // constant.
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, tile_).bound_extent(v_.x, columns);
         accumulator_.vectorize(v_.c, v).unroll(v_.c).unroll(v_.x);
-        RVar ro("ro"), ri("ri");
-        accumulator_.update()
-            .split(r_[0], ro, ri, unroll)
-            .reorder({v_.c, v_.x, ri, ro, r_[1], r_[2], r_[3]})
-            .vectorize(v_.c, v)
-            .unroll(v_.c)
-            .unroll(v_.x)
-            .unroll(ri);
+        if (has_padding(stage())) schedule_update(accumulator_.update().specialize(nonfinite()), 1);
+        schedule_update(accumulator_.update(), unroll);
     }
 
 private:
     static int size(int64_t value) { return static_cast<int>(value); }
+
+    // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
+    // that leaves the padding out. Where all weights are finite, this is one well predicted branch a tile.
+    Expr nonfinite() { return flag() > 0.5f; }
+
+    static Expr within(const Expr &position, const Axis &axis, const ViewDimension &dimension) {
+        const int first = size(axis.pad_before);
+        return position >= first && position < first + size(dimension.extent);
+    }
+
+    void schedule_update(Halide::Stage update, int unrolled) {
+        RVar ro("ro"), ri("ri");
+        update.split(r_[0], ro, ri, unrolled)
+            .reorder({v_.c, v_.x, ri, ro, r_[1], r_[2], r_[3]})
+            .vectorize(v_.c, lanes())
+            .unroll(v_.c)
+            .unroll(v_.x)
+            .unroll(ri);
+    }
     static Expr at(const Var &position, const RVar &tap, const Axis &axis) {
         return position * size(axis.stride) + tap * size(axis.dilation);
     }

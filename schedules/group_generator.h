@@ -41,6 +41,11 @@ private:
     std::vector<KernelArgument> arguments_;
 };
 
+// Whether the pack function writes it.
+inline bool is_packed(KernelArgument::Role role) {
+    return role == KernelArgument::Role::parameter || role == KernelArgument::Role::nonfinite;
+}
+
 // Fixes a Halide buffer's extents and strides to a view's.
 template <class Buffer>
 void constrain(Buffer &buffer, const View &view) {
@@ -85,6 +90,8 @@ protected:
         const Parameter wanted{role, request().group.first + in_stage, {}};
         return *inputs_.at(wanted.c_name());
     }
+    // 1 where some weight is NaN or infinite.
+    Halide::Expr flag() { return (*inputs_.at("nonfinite"))(0); }
     Halide::Func output() { return *output_; }
 
     bool reads_operands() const {
@@ -134,7 +141,7 @@ public:
                 argument.name(), Halide::Float(32), static_cast<int>(argument.parameter.shape.size()));
         }
         for (const KernelArgument &argument : arguments()) {
-            if (argument.role != KernelArgument::Role::parameter) continue;
+            if (!is_packed(argument.role)) continue;
             packed_[argument.name()] = this->template add_output<Halide::Buffer<>>(
                 "packed_" + argument.name(), Halide::Float(32), static_cast<int>(argument.view.size()));
         }
@@ -143,6 +150,7 @@ public:
     // Bias and scale are padded with zeros to whole tiles; weights are the derived class's business.
     void generate() {
         for (const KernelArgument &argument : arguments()) {
+            if (argument.role == KernelArgument::Role::nonfinite) find_nonfinite(*packed_.at(argument.name()));
             if (argument.role != KernelArgument::Role::parameter) continue;
             constrain(*raw_.at(argument.name()), parameter_view(argument.parameter));
             constrain(*packed_.at(argument.name()), argument.view);
@@ -157,6 +165,28 @@ public:
     }
 
 private:
+    // packed(0) = 1 if some weight's exponent is all ones, else 0.
+    void find_nonfinite(Halide::Func packed) {
+        for (const KernelArgument &argument : arguments()) {
+            if (argument.role != KernelArgument::Role::parameter) continue;
+            if (argument.parameter.role != Parameter::Role::weight) continue;
+            Halide::Region bounds;
+            for (const ViewDimension &dimension : parameter_view(argument.parameter)) {
+                bounds.emplace_back(0, static_cast<int>(dimension.extent));
+            }
+            const Halide::RDom r(bounds, "r");
+            std::vector<Halide::Expr> where;
+            for (int i = 0; i < r.dimensions(); i++) where.emplace_back(r[i]);
+            const Halide::Expr bits = Halide::reinterpret<int32_t>((*raw_.at(argument.name()))(where));
+            Halide::Func found("found");
+            found() = 0;
+            found() = Halide::max(found(), Halide::select((bits & 0x7f800000) == 0x7f800000, 1, 0));
+            found.compute_root();
+            Halide::Var i("i");
+            packed(i) = Halide::cast<float>(found());
+        }
+    }
+
     // packed(c, g) = raw(g * channels + c), 0 past the group's channels.
     void pack_channels(const Halide::Func &raw, Halide::Func packed, int groups) {
         const int channels = static_cast<int>(stage().out_channels) / groups;

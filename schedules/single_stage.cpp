@@ -75,8 +75,8 @@ std::optional<std::string> general_refusal(const StageGroup &group) {
 }
 
 std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int64_t groups,
-                                                   const std::vector<int64_t> &weight_extents,
-                                                   int64_t padded_channels) {
+                                                   const std::vector<int64_t> &weight_extents, int64_t padded_channels,
+                                                   bool nonfinite) {
     using Role = KernelArgument::Role;
     const Stage &stage = group.stage(0);
     const bool flatten = flattens(group);
@@ -89,6 +89,7 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int6
         all.push_back({Role::parameter, parameter, -1,
                        dense_view(weight ? weight_extents : std::vector{padded_channels, groups})});
     }
+    if (nonfinite) all.push_back({Role::nonfinite, {}, -1, dense_view({1})});
     std::vector<bool> seen(group.layer->inputs.size());
     for (const Epilogue &epilogue : stage.epilogues) {
         if (epilogue.operand < 0 || seen[static_cast<size_t>(epilogue.operand)]) continue;
@@ -106,6 +107,8 @@ std::string KernelArgument::name() const {
             return "x";
         case Role::parameter:
             return parameter.c_name();
+        case Role::nonfinite:
+            return "nonfinite";
         case Role::operand:
             return fmt::format("operand{}", operand);
         case Role::output:

@@ -21,8 +21,9 @@ bool flattens(const StageGroup &group);
 std::optional<std::string> general_refusal(const StageGroup &group);
 
 // x, weight (in `weight_extents`, unless constant), bias and scale padded to `padded_channels` a group, operands, y;
-// the activations seen as `groups` groups of channels.
+// the activations seen as `groups` groups of channels. With `nonfinite`, that flag too.
 std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int64_t groups,
-                                                   const std::vector<int64_t> &weight_extents, int64_t padded_channels);
+                                                   const std::vector<int64_t> &weight_extents, int64_t padded_channels,
+                                                   bool nonfinite);
 
 }  // namespace convc

@@ -71,6 +71,7 @@ struct Sequence {
             case KernelArgument::Role::operand:
                 return buffer(Place::input, argument.operand, 0, argument.view);
             case KernelArgument::Role::parameter:
+            case KernelArgument::Role::nonfinite:
                 break;
         }
         return buffer(Place::packed, 0, packed.take(view_bytes(argument.view)), argument.view);
@@ -82,6 +83,7 @@ struct Sequence {
         std::vector<BufferArgument> packed_outputs;
         for (const KernelArgument &argument : functions.arguments) {
             run.arguments.push_back(place(argument, group));
+            if (argument.role == KernelArgument::Role::nonfinite) packed_outputs.push_back(run.arguments.back());
             if (argument.role != KernelArgument::Role::parameter) continue;
             pack.arguments.push_back(buffer(BufferArgument::Place::parameter,
                                             parameter_index(plan.layer, argument.parameter), 0,
