@@ -108,7 +108,7 @@ constexpr std::array keywords{
 
 // Functions with external linkage of the C library that programs and kernels are linked with: to define one of them
 // would replace it. The common part of C11 and POSIX. Sorted.
-constexpr std::array library_names{
+constexpr std::string_view library_names[]{
     "abort"sv,     "abs"sv,         "accept"sv,   "access"sv,    "acos"sv,      "acosf"sv,
     "acosh"sv,     "acoshf"sv,      "alarm"sv,    "asctime"sv,   "asin"sv,      "asinf"sv,
     "asinh"sv,     "asinhf"sv,      "atan"sv,     "atan2"sv,     "atan2f"sv,    "atanf"sv,
@@ -162,13 +162,12 @@ constexpr std::array generated_parameters{"packed"sv, "workspace"sv, "y"sv};
 constexpr std::array suffixes{"_cuda"sv,         "_cuda_host"sv, "_info"sv,           "_pack"sv,
                               "_packed_bytes"sv, "_weights"sv,   "_workspace_bytes"sv};
 
-template <size_t N>
-bool contains(const std::array<std::string_view, N> &sorted, std::string_view name) {
+bool contains(std::span<const std::string_view> sorted, std::string_view name) {
     return std::binary_search(sorted.begin(), sorted.end(), name);
 }
 
 static_assert(std::is_sorted(keywords.begin(), keywords.end()));
-static_assert(std::is_sorted(library_names.begin(), library_names.end()));
+static_assert(std::is_sorted(std::begin(library_names), std::end(library_names)));
 
 bool is_reserved_identifier(std::string_view name) {
     if (name.starts_with("__")) return true;

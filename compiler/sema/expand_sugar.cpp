@@ -52,9 +52,11 @@ std::vector<StageDraft> chain_of(StageWord word, const StageDraft &whole) {
         case StageWord::shuffled_grouped: {
             StageDraft grouped = part(whole, StageKind::convolution, every_axis);
             grouped.groups = whole.groups;
-            StageDraft shuffle = grouped;
+            StageDraft shuffle;  // nothing of the convolutions': flip, pad_mode and precision mean nothing to it
             shuffle.kind = StageKind::shuffle;
-            shuffle.axes.clear();
+            shuffle.syntax = whole.syntax;
+            shuffle.groups = whole.groups;
+            shuffle.last_of_syntax = false;
             chain = {grouped, shuffle, grouped};
             break;
         }

@@ -1,3 +1,4 @@
+// Diagnostics for programs: one JSON object, described in diagnostics.h.
 #include <nlohmann/json.hpp>
 
 #include "compiler/syntax/diagnostics.h"

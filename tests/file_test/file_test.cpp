@@ -51,7 +51,7 @@ std::vector<std::filesystem::path> files_in(const std::filesystem::path &folder)
 }
 
 std::string test_name(const std::filesystem::path &file) {
-    std::string name = file.stem().string();
+    std::string name = (file.parent_path() / file.stem()).string();
     for (char &c : name) {
         if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
     }

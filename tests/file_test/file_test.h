@@ -27,7 +27,7 @@ using FrontEnd = std::function<std::string(const SourceFile &, Diagnostics &)>;
 // The .conv files of a folder, sorted.
 std::vector<std::filesystem::path> files_in(const std::filesystem::path &folder);
 
-// A GoogleTest name: letters, digits and underscores of the file's stem.
+// A GoogleTest name: the path without the suffix, all but letters and digits made underscores.
 std::string test_name(const std::filesystem::path &file);
 
 // Runs one file and reports to GoogleTest.

@@ -38,7 +38,7 @@ TEST_P(SemaFileTest, SaysWhatTheFileExpects) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, SemaFileTest, testing::ValuesIn(file_test::files_in(testdata)),
-                         [](const auto &test) { return file_test::test_name(test.param); });
+                         [](const auto &test) { return file_test::test_name(test.param.filename()); });
 
 }  // namespace
 }  // namespace convc

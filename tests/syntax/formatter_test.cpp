@@ -76,7 +76,7 @@ std::vector<std::filesystem::path> good_files() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, FormatterFileTest, testing::ValuesIn(good_files()), [](const auto &test) {
-    return file_test::test_name(test.param.parent_path().filename().string() + "_" + test.param.filename().string());
+    return file_test::test_name(std::filesystem::relative(test.param, source_folder).string());
 });
 
 TEST(Formatter, KeepsTheExamplesOfTheLanguage) {

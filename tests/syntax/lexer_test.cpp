@@ -1,3 +1,4 @@
+// Tokens: what is one, what is none, and that nothing needs spaces.
 #include "compiler/syntax/lexer.h"
 
 #include <gtest/gtest.h>

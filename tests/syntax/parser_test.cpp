@@ -1,3 +1,4 @@
+// The syntax tree of right text, one diagnostic for each mistake in wrong text, and bounded time on hostile text.
 #include "compiler/syntax/parser.h"
 
 #include <gtest/gtest.h>

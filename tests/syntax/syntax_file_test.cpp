@@ -25,7 +25,7 @@ TEST_P(SyntaxFileTest, SaysWhatTheFileExpects) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, SyntaxFileTest, testing::ValuesIn(file_test::files_in(testdata)),
-                         [](const auto &test) { return file_test::test_name(test.param); });
+                         [](const auto &test) { return file_test::test_name(test.param.filename()); });
 
 }  // namespace
 }  // namespace convc
