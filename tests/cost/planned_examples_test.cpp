@@ -41,5 +41,19 @@ TEST(PinnedExamples, OfTheLanguagePageArePlanned) {
               2U);
 }
 
+class Runnable : public testing::TestWithParam<const char *> {};
+
+TEST_P(Runnable, EveryLayerHasAPlan) {
+    const Result<Target> target = parse_target("x86-64-linux-avx2-fma");
+    ASSERT_TRUE(target);
+    const std::string path = std::string("examples/") + GetParam() + ".conv";
+    for (const CheckedLayer &checked : test::read_layers(path, test::read_source_file(path)).module.layers) {
+        const Result<Plan> plan = make_plan(checked.layer, *target);
+        EXPECT_TRUE(plan) << checked.layer.name << ": " << plan.error().message;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Examples, Runnable, testing::Values("edges", "mobilenet_v2", "odd", "resnet50"));
+
 }  // namespace
 }  // namespace convc
