@@ -97,6 +97,7 @@ TEST(CacheEntry, IsNotReadWhenItIsOfAnotherVersionOrItsLengthsAreWrongUnderARigh
     ASSERT_TRUE(read_cache_entry(resealed(sound, version, 1)));
     EXPECT_FALSE(read_cache_entry(resealed(sound, version, 2)));
     EXPECT_FALSE(read_cache_entry(resealed(sound, length, sound.size() - 31)));
+    EXPECT_FALSE(read_cache_entry(resealed(sound + '\0', length, sound.size() - 31))) << "a byte behind the last field";
     for (const uint64_t size : {uint64_t{0}, uint64_t{2}, uint64_t{1} << 32, UINT64_MAX}) {
         EXPECT_FALSE(read_cache_entry(resealed(sound, symbol_size, size))) << size;
     }

@@ -50,6 +50,20 @@ testing::AssertionResult runs_each_once(int min, int extent) {
     return testing::AssertionSuccess();
 }
 
+// How many threads take part in a loop of tasks that wait for one another.
+size_t threads_seen(int extent) {
+    std::atomic<int> arrived = 0;
+    std::vector<std::thread::id> ids(static_cast<size_t>(extent));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    run(0, extent, [&](convc_kernel_context *, int i) {
+        ids[static_cast<size_t>(i)] = std::this_thread::get_id();
+        ++arrived;
+        while (arrived < extent && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+        return 0;
+    });
+    return std::set<std::thread::id>(ids.begin(), ids.end()).size();
+}
+
 class Pool : public testing::TestWithParam<int> {
 protected:
     void SetUp() override { ASSERT_EQ(convc_set_threads(GetParam()), GetParam()); }
@@ -84,11 +98,11 @@ TEST_P(Pool, RunsNothingForAnEmptyOrNegativeExtent) {
     EXPECT_EQ(run(3, -5, fail), 0);
 }
 
-// Sleeps long enough between loops for the workers to be in the futex.
+// After the longer pauses the workers are in the futex, after the shorter ones on their way to it.
 TEST_P(Pool, WakesSleepingWorkers) {
     for (int round = 0; round < 20; ++round) {
         std::this_thread::sleep_for(std::chrono::microseconds(50 * round));
-        ASSERT_TRUE(runs_each_once(0, 64));
+        ASSERT_EQ(threads_seen(GetParam()), static_cast<size_t>(GetParam())) << round;
     }
 }
 
@@ -117,10 +131,12 @@ TEST_P(Pool, ReturnsTheFailureWithTheSmallestIndex) {
     EXPECT_TRUE(runs_each_once(0, 100));
 }
 
+// Task 0 takes long, so that with several threads the failures come before most tasks of smaller index have begun.
 TEST_P(Pool, RunsEveryTaskBeforeTheOneThatFailed) {
     std::vector<std::atomic<int>> ran(64);
     EXPECT_EQ(run(0, 64,
                   [&](convc_kernel_context *, int i) {
+                      if (i == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
                       ran[static_cast<size_t>(i)] = 1;
                       return i >= 40 ? i : 0;
                   }),
@@ -253,20 +269,6 @@ TEST_P(Pool, SurvivesAForkWhileAnotherThreadUsesThePool) {
     user.join();
 }
 #endif
-
-// How many threads take part in loops: tasks that wait for one another.
-size_t threads_seen(int extent) {
-    std::atomic<int> arrived = 0;
-    std::vector<std::thread::id> ids(static_cast<size_t>(extent));
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    run(0, extent, [&](convc_kernel_context *, int i) {
-        ids[static_cast<size_t>(i)] = std::this_thread::get_id();
-        ++arrived;
-        while (arrived < extent && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
-        return 0;
-    });
-    return std::set<std::thread::id>(ids.begin(), ids.end()).size();
-}
 
 TEST(SetThreads, GovernsHowManyThreadsWork) {
     for (const int threads : {2, 5, 3, 16}) {
