@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "compiler/codegen/build_digest.h"
 #include "compiler/codegen/entry_point.h"
 #include "compiler/codegen/halide_build.h"
 
@@ -175,7 +176,8 @@ Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listi
 }
 
 std::string build_identity() {
-    return fmt::format("convc {}; {}; llvm {}", CONVC_VERSION, halide_version(), LLVM_VERSION_STRING);
+    return fmt::format("convc {} {}; {}; llvm {}", CONVC_VERSION, build_digest(), halide_version(),
+                       LLVM_VERSION_STRING);
 }
 
 }  // namespace convc
