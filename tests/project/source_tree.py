@@ -20,6 +20,7 @@ RANKS = {
     "compiler/reference": 4,
     "compiler/plan": 4,
     "compiler/codegen": 5,
+    "compiler/measure": 6,
     "compiler/tune": 6,
     "compiler/api": 7,
     "compiler/driver": 8,
