@@ -240,7 +240,7 @@ double load_call_and_unload() {
 
 TEST(Loader, LoadsAndUnloadsAThousandTimesWithoutGrowth) {
     for (int i = 0; i < 100; ++i) load_call_and_unload();
-    const long resident = resident_kilobytes();
+    [[maybe_unused]] const long resident = resident_kilobytes();
     const size_t mappings = executable_mappings().size();
     std::vector<double> times(1000);
     for (double &time : times) time = load_call_and_unload();
