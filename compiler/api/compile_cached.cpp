@@ -14,7 +14,10 @@ Result<Kernel> compile_or_find(const Plan &plan, const std::string &symbol, cons
     if (!cache) return compile_kernel(plan, symbol);
     const KernelKey key{symbol, plan.layer.canonical_line(), print_schedules(plan.schedules()), plan.target.full_name(),
                         build_identity()};
-    if (std::optional<Kernel> found = cache->find(key)) return *std::move(found);
+    if (std::optional<Kernel> found = cache->find(key)) {
+        found->origin = plan.origin_name();  // the one thing of a kernel that the key leaves out
+        return *std::move(found);
+    }
     Result<Kernel> kernel = compile_kernel(plan, symbol);
     // A full disk costs the next run some time, and this one nothing.
     if (kernel) (void)cache->store(key, *kernel);

@@ -130,8 +130,9 @@ EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const Ha
         arena = std::max(arena, object.groups[i].run_memory.bytes());
     }
     entry.packed_bytes = entry.pack.empty() ? 0 : sequence.packed.size();
+    // Two releases may pack one schedule's weights differently.
     const std::string identity =
-        fmt::format("{}\n{}\n{}", plan.layer.canonical_line(), entry.schedule, plan.target.name());
+        fmt::format("{}\n{}\n{}\n{}", CONVC_VERSION, plan.layer.canonical_line(), entry.schedule, plan.target.name());
     entry.packed_tag = llvm::xxh3_64bits(identity);
     entry.workspace_bytes = entry.arena_offset + aligned(arena);
     return entry;
