@@ -38,8 +38,7 @@ Error internal_error(const std::string &what, llvm::Error error) {
 
 template <class Function>
 orc::ExecutorSymbolDef function_symbol(Function *function) {
-    const auto flags = llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable;
-    return {orc::ExecutorAddr::fromPtr(function), flags};
+    return {orc::ExecutorAddr::fromPtr(function), llvm::JITSymbolFlags::Exported};
 }
 
 // The session and what kernels link against.
