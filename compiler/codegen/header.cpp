@@ -50,6 +50,7 @@ std::string describe(const HeaderEntry &entry) {
     text += fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
     text += fmt::format(" *     {:<10} {} bytes\n", "workspace", kernel.workspace_bytes);
     text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));
+    text += fmt::format(" *     {:<10} {}\n", "target", in_comment(kernel.target));
     return text + " */\n";
 }
 
@@ -91,9 +92,9 @@ std::string declarations(const HeaderEntry &entry) {
 
 std::string write_header(const std::string &library, const std::vector<HeaderEntry> &entries) {
     const std::string guard = "CONVC_LIBRARY_" + identifier_part(library);
-    std::string text =
-        fmt::format("/* {0}.h: {1} convolution kernel{2}, written by convc {3}. Link with lib{0}.a.\n */\n",
-                    in_comment(library), entries.size(), entries.size() == 1 ? "" : "s", CONVC_VERSION);
+    std::string text = fmt::format(
+        "/* {0}.h: {1} convolution kernel{2}, written by convc {3}. Link with lib{0}.a, -pthread and -lm. */\n",
+        in_comment(library), entries.size(), entries.size() == 1 ? "" : "s", CONVC_VERSION);
     text += fmt::format("#ifndef {0}\n#define {0}\n\n", guard);
     text += convc_header_text;
     text += "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";

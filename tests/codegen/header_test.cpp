@@ -14,6 +14,7 @@ HeaderEntry scale_twice_entry() {
     kernel.canonical_line = entry.layer.canonical_line();
     kernel.schedule = entry.schedule;
     kernel.origin = "tuned";
+    kernel.target = "x86-64-linux-avx2-fma znver3 2t";
     kernel.packed_bytes = entry.packed_bytes;
     kernel.workspace_bytes = entry.workspace_bytes;
     return {entry.layer, kernel};
@@ -30,6 +31,7 @@ TEST(Header, DeclaresEachKernel) {
  *     packed     256 bytes
  *     workspace  320 bytes
  *     schedule   depthwise() -> depthwise() (tuned)
+ *     target     x86-64-linux-avx2-fma znver3 2t
  */
 typedef struct {
     const float *w0; /* 0.weight [3, 1, 1, 1] */
