@@ -36,8 +36,7 @@ struct BufferArgument {
 struct HalideCall {
     std::string function;
     std::vector<BufferArgument> arguments;
-    // Of the arena allocator (runtime/kernel_runtime/kernel_runtime.h): bytes that the function takes outside its
-    // parallel loops, and bytes that one task of a parallel loop takes.
+    // What one task of its parallel loops takes of the arena (runtime/kernel_runtime/kernel_runtime.h).
     uint64_t task_arena_bytes = 0;
 };
 
