@@ -129,7 +129,7 @@ std::string cost_per_pixel(const Layer &layer) {
         sum = add(sum, terms.back());
         table.add_row({fmt::format("stage {}", i), print_count(macs_per_element(stage)), print_count(terms.back()),
                        print_count(stage_parameters(stage)), print_sides(fields[i]),
-                       stage.kind == StageKind::transposed ? "of its input" : ""});
+                       stage.kind == StageKind::transposed ? "(MACs of its input)" : ""});
     }
     std::string text = "cost of one element and one pixel of the output, as extents are known only at run time\n" +
                        table.print(indent);

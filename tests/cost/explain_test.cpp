@@ -76,6 +76,13 @@ TEST(ExplainText, RunTimeSpaceIsExplainedAPixel) {
         << text;
 }
 
+TEST(ExplainText, TransposedOfRunTimeSpaceIsCountedOnItsInput) {
+    const std::string text = explain_text(LayerBuilder(nhwc(1, unknown, unknown, 3)).transposed(16, square(4, 2, 1)));
+    EXPECT_TRUE(contains(text, "o = (? - 1) * 2 - 1 - 1 + 4 + 0 = ?")) << text;
+    EXPECT_TRUE(contains(text, "256           768         768              2x2  (MACs of its input)\n")) << text;
+    EXPECT_FALSE(contains(text, "multiplications a pixel")) << text;
+}
+
 TEST(ExplainText, SameAtRunTimeHasNoPadding) {
     LayerBuilder built = LayerBuilder(nhwc(1, unknown, 8, 1)).conv(1, square(3, 2, 1));
     Layer layer = built.layer();
