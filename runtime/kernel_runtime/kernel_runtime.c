@@ -40,6 +40,14 @@
 
 #include "convc/convc.h"
 
+/* Two archives that are linked whole into one program or library bring this object twice: the first one serves both. */
+#pragma weak convc_kernel_cpu_level_v1
+#pragma weak convc_kernel_free_v1
+#pragma weak convc_kernel_malloc_v1
+#pragma weak convc_kernel_parallel_for_v1
+#pragma weak convc_set_threads
+#pragma weak convc_shutdown
+
 /* ---- memory --------------------------------------------------------------------------------------------------------
  */
 

@@ -134,6 +134,18 @@ TEST_F(Archive, MakesASharedLibraryThatShowsOnlyThePublicNames) {
         "scale_twice\nscale_twice_info\nscale_twice_pack\nscale_twice_packed_bytes\nscale_twice_workspace_bytes\n");
 }
 
+// Each archive has the kernel runtime in it; there is one of it in the program.
+TEST_F(Archive, LinksWithOthersWhole) {
+    const std::string one = folder.write("libone.a", expect_value(write_archive({&scale_twice_kernel}, x86)));
+    const std::string two = folder.write("libtwo.a", expect_value(write_archive({&doubled_kernel}, x86)));
+    folder.write("net.h", header());
+    const std::string source = folder.write("main.c", program);
+    const Outcome linked = run_command(CONVC_TEST_CC " -std=c11 " + source + " -Wl,--whole-archive " + one + " " + two +
+                                       " -Wl,--no-whole-archive -pthread -lm -o " + folder.path("main"));
+    ASSERT_EQ(linked.status, 0) << linked.output;
+    EXPECT_EQ(run_command(folder.path("main")).output, "done\n");
+}
+
 TEST_F(Archive, HoldsTheKernelsAndTheirRuntime) {
     const std::string archive = folder.write("libnet.a", written());
     EXPECT_EQ(run_command("ar t " + archive).output,
