@@ -63,6 +63,7 @@ int parse_and_run(int argc, char **argv, Console &console) {
     add_check(program, chosen);
     add_explain(program, chosen);
     add_fmt(program, chosen);
+    add_run(program, chosen);
     if (const char *verb = unknown_verb(program, argc, argv)) {
         return console.fail({Failure::usage, fmt::format("there is no verb '{}'; see convc --help", verb)});
     }

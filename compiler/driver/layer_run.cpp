@@ -18,7 +18,7 @@ Result<LoadedKernel> load_plan(const Plan &plan) {
 
 double real_multiplications(const Layer &layer) {
     const std::optional<LayerCost> cost = layer_cost(layer);
-    return cost ? static_cast<double>(cost->total.real_macs) : 0;
+    return cost ? static_cast<double>(cost->real_macs) : 0;
 }
 
 Result<Speed> measure_call(KernelCall &call, const Layer &layer, const TimingOptions &options, FmaPeak &peak) {

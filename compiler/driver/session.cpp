@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
+#include "compiler/driver/driver_diagnostics.h"
 #include "compiler/syntax/parser.h"
+#include "schedules/schedule_table.h"
 
 namespace convc {
 namespace {
@@ -29,6 +32,30 @@ Status select(Program &program, const std::optional<std::string> &wanted) {
     }
     if (wanted && program.selected.empty()) return no_such_layer(program, *wanted);
     return {};
+}
+
+// Of the first stage that no algorithm computes; of the layer's name when each stage alone has a kernel.
+SourceRange range_without_kernel(const CheckedLayer &checked, const Target &target) {
+    for (size_t stage = 0; stage < checked.stage_ranges.size(); stage++) {
+        const StageGroup group{&checked.layer, static_cast<int>(stage), 1};
+        const auto refuses = [&](const Algorithm &algorithm) { return algorithm.refusal(group, target).has_value(); };
+        if (std::all_of(schedule_table().begin(), schedule_table().end(), refuses)) return checked.stage_ranges[stage];
+    }
+    return checked.range;
+}
+
+Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target,
+                        Diagnostics &diagnostics) {
+    const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target);
+    Result<Plan> plan =
+        pinned ? make_pinned_plan(checked.layer, target, pinned->groups) : make_plan(checked.layer, target);
+    if (plan) return plan;
+    if (pinned) {
+        diagnostics.report(pinned->range, diagnostic::unusable_schedule, plan.error().message);
+    } else {
+        diagnostics.report(range_without_kernel(checked, target), diagnostic::no_kernel, plan.error().message);
+    }
+    return plan;
 }
 
 }  // namespace
@@ -65,6 +92,18 @@ Result<Program> Session::check(const std::string &argument) {
     if (failed) return already_shown();
     if (Status status = select(program, source.layer); !status) return status.error();
     return program;
+}
+
+Result<std::vector<Plan>> Session::plan(const Program &program, const Target &target) {
+    Diagnostics diagnostics;
+    std::vector<Plan> plans;
+    for (const CheckedLayer *checked : program.selected) {
+        Result<Plan> plan = plan_layer(program, *checked, target, diagnostics);
+        if (plan) plans.push_back(std::move(*plan));
+    }
+    if (!diagnostics.has_errors()) return plans;
+    console_.show(program.file, diagnostics);
+    return already_shown();
 }
 
 }  // namespace convc

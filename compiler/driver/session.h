@@ -7,6 +7,7 @@
 
 #include "compiler/driver/console.h"
 #include "compiler/driver/source_argument.h"
+#include "compiler/plan/plan.h"
 #include "compiler/sema/sema.h"
 #include "compiler/syntax/ast.h"
 
@@ -39,6 +40,10 @@ public:
     // Reads, parses, checks and selects. Diagnostics are shown; after an error among them the result is
     // already_shown().
     Result<Program> check(const std::string &argument);
+
+    // A plan for each selected layer: the schedule pinned in the file where there is one for this target, or else the
+    // default. For what has no kernel, a diagnostic at the user's line is shown and the result is already_shown().
+    Result<std::vector<Plan>> plan(const Program &program, const Target &target);
 
     Console &console() { return console_; }
 

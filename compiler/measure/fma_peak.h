@@ -21,7 +21,7 @@ public:
 private:
     Isa isa_;
     int threads_;
-    long iterations_;  // of one burst, on each thread
+    long iterations_;  // between two readings of the clock, on each thread
     double best_ = 0;
 };
 

@@ -38,5 +38,6 @@ Result<Session> open_session(Console &console, const CommonOptions &options);
 void add_check(CLI::App &program, ChosenVerb &chosen);
 void add_explain(CLI::App &program, ChosenVerb &chosen);
 void add_fmt(CLI::App &program, ChosenVerb &chosen);
+void add_run(CLI::App &program, ChosenVerb &chosen);
 
 }  // namespace convc

@@ -1,0 +1,14 @@
+// The diagnostics about layers that are right but cannot be compiled. Those about text and meaning are in
+// compiler/syntax/diagnostic_kinds.h and compiler/sema/sema_diagnostics.h.
+#pragma once
+
+#include <string>
+
+#include "compiler/syntax/diagnostics.h"
+
+namespace convc::diagnostic {
+
+inline constexpr DiagnosticKind<std::string> no_kernel{"no-kernel", Severity::error, "{}"};
+inline constexpr DiagnosticKind<std::string> unusable_schedule{"unusable-schedule", Severity::error, "{}"};
+
+}  // namespace convc::diagnostic
