@@ -60,10 +60,15 @@ int parse_and_run(int argc, char **argv, Console &console) {
     CLI::App program("Compiles descriptions of convolution layers into kernels.");
     describe(program);
     ChosenVerb chosen;
+    // In the order in which --help lists them.
     add_check(program, chosen);
-    add_explain(program, chosen);
     add_fmt(program, chosen);
+    add_explain(program, chosen);
+    add_compile(program, chosen);
     add_run(program, chosen);
+    add_bench(program, chosen);
+    add_cache(program, chosen);
+    add_doctor(program, chosen);
     if (const char *verb = unknown_verb(program, argc, argv)) {
         return console.fail({Failure::usage, fmt::format("there is no verb '{}'; see convc --help", verb)});
     }

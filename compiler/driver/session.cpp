@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "compiler/driver/driver_diagnostics.h"
+#include "compiler/sema/lints.h"
 #include "compiler/syntax/parser.h"
 #include "schedules/schedule_table.h"
 
@@ -76,7 +77,7 @@ Result<std::vector<LetOverride>> read_lets(const std::vector<std::string> &lets)
     return all;
 }
 
-Result<Program> Session::check(const std::string &argument) {
+Result<Program> Session::check(const std::string &argument, Lints lints) {
     const SourceArgument source = read_argument(argument);
     Result<SourceFile> file = read_source(source);
     if (!file) return file.error();
@@ -87,6 +88,7 @@ Result<Program> Session::check(const std::string &argument) {
     Diagnostics diagnostics;
     const ast::Module tree = parse_module(program.file, diagnostics);
     program.module = check_module(tree, diagnostics, lets_);
+    if (lints == Lints::reported) lint_module(program.module, diagnostics);
     const bool failed = diagnostics.has_errors();
     console_.show(program.file, diagnostics);
     if (failed) return already_shown();

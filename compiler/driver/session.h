@@ -37,9 +37,11 @@ class Session {
 public:
     Session(Console &console, std::vector<LetOverride> lets) : console_(console), lets_(std::move(lets)) {}
 
+    enum class Lints { skipped, reported };
+
     // Reads, parses, checks and selects. Diagnostics are shown; after an error among them the result is
     // already_shown().
-    Result<Program> check(const std::string &argument);
+    Result<Program> check(const std::string &argument, Lints lints = Lints::skipped);
 
     // A plan for each selected layer: the schedule pinned in the file where there is one for this target, or else the
     // default. For what has no kernel, a diagnostic at the user's line is shown and the result is already_shown().

@@ -245,16 +245,6 @@ double FmaPeak::burst() {
     return rate;
 }
 
-Isa widest_isa() {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return Isa::avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;
-    return Isa::sse41;
-#else
-    return Isa::neon;
-#endif
-}
-
 int kernel_threads() {
     if (const char *text = std::getenv("CONVC_NUM_THREADS")) {
         if (const int threads = std::atoi(text); threads > 0) return threads;

@@ -25,9 +25,6 @@ private:
     double best_ = 0;
 };
 
-// The widest instruction set that this machine has.
-Isa widest_isa();
-
 // The threads that kernels use: $CONVC_NUM_THREADS, or else every CPU that the process may run on.
 int kernel_threads();
 

@@ -6,12 +6,13 @@
 
 #include "compiler/measure/fma_peak.h"
 #include "compiler/measure/time_kernel.h"
+#include "compiler/plan/host_target.h"
 
 namespace convc {
 namespace {
 
 TEST(FmaPeak, IsBetweenOneAndATera) {
-    FmaPeak peak(widest_isa(), 1);
+    FmaPeak peak(host_target().isa, 1);
     EXPECT_EQ(peak.best(), 0);
     const double first = peak.burst();
     const double second = peak.burst();
@@ -26,7 +27,7 @@ TEST(FmaPeak, GrowsWithTheVectors) {
     double best[3] = {};
     const Isa isas[3] = {Isa::sse41, Isa::avx2, Isa::avx512};
     for (int i = 0; i < 3; i++) {
-        if (static_cast<int>(isas[i]) > static_cast<int>(widest_isa())) break;
+        if (static_cast<int>(isas[i]) > static_cast<int>(host_target().isa)) break;
         FmaPeak peak(isas[i], 1);
         for (int burst = 0; burst < 10; burst++) peak.burst();
         best[i] = peak.best();
@@ -61,7 +62,7 @@ TEST(TimeKernel, TimesShortCallsInBatches) {
 }
 
 TEST(TimeKernel, RunsThePeakInBetween) {
-    FmaPeak peak(widest_isa(), 1);
+    FmaPeak peak(host_target().isa, 1);
     const Timing timing = time_kernel([] {}, {.repeats = 0, .budget_seconds = 0.01}, &peak);
     EXPECT_GT(peak.best(), 0);
     EXPECT_GE(timing.repeats, 5);

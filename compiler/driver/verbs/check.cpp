@@ -14,7 +14,7 @@ int run(Console &console, const Options &options) {
     if (!session) return console.fail(session.error());
     int status = 0;
     for (const std::string &file : options.files) {
-        const Result<Program> program = session->check(file);
+        const Result<Program> program = session->check(file, Session::Lints::reported);
         if (!program) status = std::max(status, console.fail(program.error()));
     }
     return status;

@@ -55,7 +55,7 @@ public:
         : options_(options),
           weights_(weights),
           plain_weight_names_(plain_weight_names),
-          peak_(widest_isa(), kernel_threads()) {}
+          peak_(host_target().isa, kernel_threads()) {}
 
     const FmaPeak &peak() const { return peak_; }
 

@@ -35,7 +35,11 @@ void add_common_options(CLI::App &verb, CommonOptions &options);
 // The usual head of an action: --diagnostics, --let, then the session.
 Result<Session> open_session(Console &console, const CommonOptions &options);
 
+void add_bench(CLI::App &program, ChosenVerb &chosen);
+void add_cache(CLI::App &program, ChosenVerb &chosen);
 void add_check(CLI::App &program, ChosenVerb &chosen);
+void add_compile(CLI::App &program, ChosenVerb &chosen);
+void add_doctor(CLI::App &program, ChosenVerb &chosen);
 void add_explain(CLI::App &program, ChosenVerb &chosen);
 void add_fmt(CLI::App &program, ChosenVerb &chosen);
 void add_run(CLI::App &program, ChosenVerb &chosen);

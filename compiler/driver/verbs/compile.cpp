@@ -1,0 +1,189 @@
+// convc compile: a library and its header, and the forms that the code takes on the way.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "compiler/driver/compile_job.h"
+#include "compiler/driver/files.h"
+#include "compiler/driver/verbs/verb.h"
+#include "compiler/measure/fma_peak.h"
+#include "compiler/plan/host_target.h"
+
+namespace convc {
+namespace {
+
+struct Options {
+    CommonOptions common;
+    std::string file;
+    std::string directory = ".";
+    std::vector<std::string> targets{"host"};
+    std::vector<std::string> emit{"archive", "header"};
+    std::string weights;
+    int jobs = 0;
+};
+
+struct OutputFile {
+    std::string name;
+    std::string bytes;
+};
+
+bool emits(const Options &options, std::string_view kind) {
+    return std::find(options.emit.begin(), options.emit.end(), kind) != options.emit.end();
+}
+
+Status check_emit(const Options &options) {
+    static constexpr std::array<std::string_view, 7> kinds{"object", "archive", "header",   "asm",
+                                                           "llvm",   "stmt",    "stmt_html"};
+    for (const std::string &kind : options.emit) {
+        if (kind == "ptx") {
+            return Error{Failure::usage, "--emit ptx is for GPU targets, and there are none but CPU targets yet"};
+        }
+        if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+            return Error{Failure::usage, fmt::format("--emit takes {}, not '{}'", fmt::join(kinds, ", "), kind)};
+        }
+    }
+    return {};
+}
+
+Result<Target> read_target(const Options &options) {
+    if (options.targets.size() > 1) {
+        return Error{Failure::usage, "several targets in one library are not there yet: compile for one at a time"};
+    }
+    return resolve_target(options.targets.front());
+}
+
+// net.conv -> net; a line given on the command line -> layer.
+std::string library_name(const Program &program) {
+    return program.is_line ? "layer" : std::filesystem::path(program.file.name).stem().string();
+}
+
+Result<std::vector<ParameterValues>> read_weights(const Options &options, const std::vector<Plan> &plans) {
+    std::vector<ParameterValues> all;
+    if (options.weights.empty()) return all;
+    const Result<std::unique_ptr<WeightSource>> source = WeightSource::open(options.weights);
+    if (!source) return source.error();
+    for (const Plan &plan : plans) {
+        Result<ParameterValues> values = read_parameters(plan.layer, **source, plans.size() == 1);
+        if (!values) return values.error();
+        all.push_back(std::move(*values));
+    }
+    return all;
+}
+
+void add_listings(const CompileJob &job, std::vector<OutputFile> &files) {
+    static constexpr std::array<std::array<std::string_view, 2>, 4> suffixes{
+        {{"asm", ".s"}, {"llvm", ".ll"}, {"stmt", ".stmt"}, {"stmt_html", ".stmt.html"}}};
+    for (const auto &[kind, suffix] : suffixes) {
+        const auto text = job.listings.texts.find(std::string(kind));
+        if (text == job.listings.texts.end()) continue;
+        files.push_back({job.plan->layer.c_name() + std::string(suffix), text->second});
+    }
+}
+
+// Everything that was asked for, in memory: nothing is written until all of it is there.
+Result<std::vector<OutputFile>> make_files(const Options &options, const std::string &library, const Target &target,
+                                           const std::vector<CompileJob> &jobs, const std::vector<Kernel> &kernels) {
+    std::vector<OutputFile> files;
+    for (const CompileJob &job : jobs) add_listings(job, files);
+    if (emits(options, "object")) {
+        for (const Kernel &kernel : kernels) {
+            for (const ObjectFile &object : kernel.objects) files.push_back({object.name, object.bytes});
+        }
+    }
+    if (emits(options, "header")) {
+        std::vector<HeaderEntry> entries;
+        for (size_t i = 0; i < jobs.size(); i++) entries.push_back({jobs[i].plan->layer, kernels[i]});
+        files.push_back({library + ".h", write_header(library, entries)});
+    }
+    if (emits(options, "archive")) {
+        std::vector<const Kernel *> all;
+        for (const Kernel &kernel : kernels) all.push_back(&kernel);
+        Result<std::string> archive = write_archive(all, target);
+        if (!archive) return archive.error();
+        files.push_back({"lib" + library + ".a", std::move(*archive)});
+    }
+    return files;
+}
+
+Result<std::vector<OutputFile>> compile(Console &console, const Options &options, const Program &program,
+                                        const std::vector<Plan> &plans) {
+    const Result<std::vector<ParameterValues>> weights = read_weights(options, plans);
+    if (!weights) return weights.error();
+    Listings listings;
+    listings.assembly = emits(options, "asm");
+    listings.llvm = emits(options, "llvm");
+    listings.stmt = emits(options, "stmt");
+    listings.stmt_html = emits(options, "stmt_html");
+    std::vector<CompileJob> jobs;
+    for (size_t i = 0; i < plans.size(); i++) {
+        const bool has_weights = !weights->empty() && !(*weights)[i].empty();
+        jobs.push_back({&plans[i], has_weights ? &(*weights)[i] : nullptr, listings});
+    }
+    const Result<std::vector<Kernel>> kernels = [&] {
+        Progress progress(console, "compiling", jobs.size());
+        return compile_all(jobs, options.jobs > 0 ? options.jobs : kernel_threads(), progress);
+    }();
+    if (!kernels) return kernels.error();
+    return make_files(options, library_name(program), plans.front().target, jobs, *kernels);
+}
+
+Status write(const Options &options, const std::vector<OutputFile> &files) {
+    if (Status status = make_directory(options.directory); !status) return status;
+    for (const OutputFile &file : files) {
+        const Status status = write_file(std::filesystem::path(options.directory) / file.name, file.bytes);
+        if (!status) return status;
+    }
+    return {};
+}
+
+int run(Console &console, const Options &options) {
+    if (Status status = check_emit(options); !status) return console.fail(status.error());
+    Result<Session> session = open_session(console, options.common);
+    if (!session) return console.fail(session.error());
+    const Result<Target> target = read_target(options);
+    if (!target) return console.fail(target.error());
+    const Result<Program> program = session->check(options.file);
+    if (!program) return console.fail(program.error());
+    if (program->selected.empty()) {
+        return console.fail({Failure::invalid_input, fmt::format("{} has no layers to compile", program->file.name)});
+    }
+    const Result<std::vector<Plan>> plans = session->plan(*program, *target);
+    if (!plans) return console.fail(plans.error());
+    const Result<std::vector<OutputFile>> files = compile(console, options, *program, *plans);
+    if (!files) return console.fail(files.error());
+    const Status written = write(options, *files);
+    return written ? 0 : console.fail(written.error());
+}
+
+}  // namespace
+
+void add_compile(CLI::App &program, ChosenVerb &chosen) {
+    CLI::App *verb =
+        new_verb(program, "compile", "write a static library of kernels and its C header",
+                 {"compile net.conv -o out              # out/libnet.a and out/net.h",
+                  "compile net.conv -o out --target x86-64-linux-avx2-fma",
+                  "compile net.conv:stem -o out --weights weights.npz", "compile net.conv -o out --emit asm,stmt"});
+    auto options = std::make_shared<Options>();
+    verb->add_option("FILE", options->file, "a .conv file, FILE:LAYER, or a layer in quotes")->required();
+    verb->add_option("-o", options->directory, "where the files go; made where it is missing")->type_name("DIR");
+    verb->add_option("--target", options->targets, "host, or an instruction set such as x86-64-linux-avx2-fma")
+        ->type_name("T[,T...]")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    verb->add_option("--emit", options->emit, "of object, archive, header, asm, llvm, stmt, stmt_html")
+        ->type_name("KIND[,KIND...]")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    verb->add_option("--weights", options->weights,
+                     "make these weights constants: a directory of .npy, an .npz or a .safetensors")
+        ->type_name("PATH");
+    verb->add_option("-j", options->jobs, "layers compiled at once; without it one a CPU")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1024).description(""));
+    add_common_options(*verb, options->common);
+    set_action(*verb, chosen, [options](Console &console) { return run(console, *options); });
+}
+
+}  // namespace convc
