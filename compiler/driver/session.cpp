@@ -45,18 +45,13 @@ SourceRange range_without_kernel(const CheckedLayer &checked, const Target &targ
     return checked.range;
 }
 
-Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target,
-                        Diagnostics &diagnostics) {
-    const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target);
-    Result<Plan> plan =
-        pinned ? make_pinned_plan(checked.layer, target, pinned->groups) : make_plan(checked.layer, target);
-    if (plan) return plan;
-    if (pinned) {
-        diagnostics.report(pinned->range, diagnostic::unusable_schedule, plan.error().message);
+void report_no_plan(const Program &program, const CheckedLayer &checked, const Target &target, const Error &error,
+                    Diagnostics &diagnostics) {
+    if (const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target)) {
+        diagnostics.report(pinned->range, diagnostic::unusable_schedule, error.message);
     } else {
-        diagnostics.report(range_without_kernel(checked, target), diagnostic::no_kernel, plan.error().message);
+        diagnostics.report(range_without_kernel(checked, target), diagnostic::no_kernel, error.message);
     }
-    return plan;
 }
 
 }  // namespace
@@ -96,12 +91,21 @@ Result<Program> Session::check(const std::string &argument, Lints lints) {
     return program;
 }
 
+Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target) {
+    const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target);
+    return pinned ? make_pinned_plan(checked.layer, target, pinned->groups) : make_plan(checked.layer, target);
+}
+
 Result<std::vector<Plan>> Session::plan(const Program &program, const Target &target) {
     Diagnostics diagnostics;
     std::vector<Plan> plans;
     for (const CheckedLayer *checked : program.selected) {
-        Result<Plan> plan = plan_layer(program, *checked, target, diagnostics);
-        if (plan) plans.push_back(std::move(*plan));
+        Result<Plan> plan = plan_layer(program, *checked, target);
+        if (plan) {
+            plans.push_back(std::move(*plan));
+        } else {
+            report_no_plan(program, *checked, target, plan.error(), diagnostics);
+        }
     }
     if (!diagnostics.has_errors()) return plans;
     console_.show(program.file, diagnostics);

@@ -33,6 +33,9 @@ struct Program {
     Program &operator=(Program &&) = default;
 };
 
+// The schedule pinned in the file where there is one for this target, or else the default.
+Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target);
+
 class Session {
 public:
     Session(Console &console, std::vector<LetOverride> lets) : console_(console), lets_(std::move(lets)) {}
@@ -43,8 +46,8 @@ public:
     // already_shown().
     Result<Program> check(const std::string &argument, Lints lints = Lints::skipped);
 
-    // A plan for each selected layer: the schedule pinned in the file where there is one for this target, or else the
-    // default. For what has no kernel, a diagnostic at the user's line is shown and the result is already_shown().
+    // A plan for each selected layer. For what has no kernel, a diagnostic at the user's line is shown and the result
+    // is already_shown().
     Result<std::vector<Plan>> plan(const Program &program, const Target &target);
 
     Console &console() { return console_; }

@@ -1,0 +1,99 @@
+#include "compiler/driver/plan_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "schedules/schedule_table.h"
+
+namespace convc {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Considered {
+    std::string algorithm;
+    bool taken = false;
+    std::string reason;
+};
+
+// In the table's order, which is the order of preference.
+std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned) {
+    const StageGroup group{&plan.layer, planned.first_stage, planned.stage_count};
+    const bool pinned = plan.origin == Plan::Origin::pinned;
+    std::vector<Considered> all;
+    for (const Algorithm &algorithm : schedule_table()) {
+        Considered row{std::string(algorithm.name), algorithm.name == planned.schedule.algorithm, ""};
+        if (row.taken) {
+            row.reason = pinned ? "pinned" : "the first that computes it";
+        } else if (const auto refusal = algorithm.refusal(group, plan.target)) {
+            row.reason = *refusal;
+        } else {
+            row.reason = fmt::format("computes it too, but {} is {}", planned.schedule.algorithm,
+                                     pinned ? "pinned" : "preferred");
+        }
+        all.push_back(std::move(row));
+    }
+    return all;
+}
+
+std::vector<Knob> knobs(const Plan &plan, const PlannedGroup &planned) {
+    const Algorithm *algorithm = algorithm_named(planned.schedule.algorithm);
+    if (!algorithm) return {};
+    return algorithm->knobs({&plan.layer, planned.first_stage, planned.stage_count}, plan.target);
+}
+
+std::string stages(const PlannedGroup &planned) {
+    if (planned.stage_count == 1) return fmt::format("stage {}", planned.first_stage);
+    return fmt::format("stages {} to {}", planned.first_stage, planned.first_stage + planned.stage_count - 1);
+}
+
+std::string group_text(const Plan &plan, const PlannedGroup &planned) {
+    std::string text = fmt::format("  {}: {}\n", stages(planned), print_schedule(planned.schedule));
+    for (const Knob &knob : knobs(plan, planned)) {
+        const auto value = planned.schedule.knob(knob.name);
+        text += fmt::format("    {} = {} of {} to {}: {}\n", knob.name, value.value_or(0), knob.low, knob.high,
+                            knob.meaning);
+    }
+    for (const Considered &row : considered(plan, planned)) {
+        text += fmt::format("    {} {}: {}\n", row.taken ? "taken:" : "not", row.algorithm, row.reason);
+    }
+    return text;
+}
+
+ordered_json group_json(const Plan &plan, const PlannedGroup &planned) {
+    ordered_json group{{"stages", ordered_json::array()}, {"schedule", print_schedule(planned.schedule)}};
+    for (int i = 0; i < planned.stage_count; i++) group["stages"].push_back(planned.first_stage + i);
+    group["knobs"] = ordered_json::array();
+    for (const Knob &knob : knobs(plan, planned)) {
+        group["knobs"].push_back({{"name", knob.name},
+                                  {"value", planned.schedule.knob(knob.name).value_or(0)},
+                                  {"low", knob.low},
+                                  {"high", knob.high},
+                                  {"meaning", knob.meaning}});
+    }
+    group["considered"] = ordered_json::array();
+    for (const Considered &row : considered(plan, planned)) {
+        group["considered"].push_back({{"algorithm", row.algorithm}, {"taken", row.taken}, {"reason", row.reason}});
+    }
+    return group;
+}
+
+}  // namespace
+
+std::string plan_text(const Result<Plan> &plan, const Target &target) {
+    if (!plan) return fmt::format("plan for {}\n  none: {}\n", target.full_name(), plan.error().message);
+    std::string text = fmt::format("plan for {} ({})\n", target.full_name(), plan->origin_name());
+    for (const PlannedGroup &planned : plan->groups) text += group_text(*plan, planned);
+    return text;
+}
+
+ordered_json plan_json(const Result<Plan> &plan, const Target &target) {
+    if (!plan) return {{"target", target.full_name()}, {"refusal", plan.error().message}};
+    ordered_json object{
+        {"target", target.full_name()}, {"origin", plan->origin_name()}, {"groups", ordered_json::array()}};
+    for (const PlannedGroup &planned : plan->groups) object["groups"].push_back(group_json(*plan, planned));
+    return object;
+}
+
+}  // namespace convc

@@ -1,0 +1,20 @@
+// What `explain --plan` says: for each group of stages the algorithms considered, the one taken, and why not each
+// other.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "compiler/plan/plan.h"
+#include "convc/status.h"
+
+namespace convc {
+
+// `plan` is what the planner said of the layer for this target: a plan, or why there is none.
+std::string plan_text(const Result<Plan> &plan, const Target &target);
+
+// {target, origin, groups [{stages, schedule, knobs [{name, value, low, high, meaning}], considered [{algorithm, taken,
+// reason}]}]}; or {target, refusal}
+nlohmann::ordered_json plan_json(const Result<Plan> &plan, const Target &target);
+
+}  // namespace convc
