@@ -3,11 +3,14 @@
 The environment gives CONVC, the binary, and EXAMPLES, the folder of .conv files.
 """
 
+import ast
 import os
 import pathlib
+import struct
 import subprocess
 import tempfile
 import unittest
+import zlib
 
 CONVC = os.environ["CONVC"]
 EXAMPLES = pathlib.Path(os.environ["EXAMPLES"])
@@ -47,3 +50,28 @@ class CliTest(unittest.TestCase):
         out, error = done.stdout.decode(), done.stderr.decode()
         self.assertEqual(done.returncode, status, f"convc {arguments}\nstdout: {out}\nstderr: {error}")
         return out, error
+
+
+def npy(shape, values):
+    """A version-1 .npy file of f32, as bytes."""
+    header = str({"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}).encode()
+    header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack(f"<{len(values)}f", *values)
+
+
+def read_npy(path):
+    """Shape and values of a version-1 .npy file of f32."""
+    data = path.read_bytes()
+    length, = struct.unpack("<H", data[8:10])
+    header = ast.literal_eval(data[10:10 + length].decode())
+    assert header["descr"] == "<f4" and not header["fortran_order"], header
+    return list(header["shape"]), list(struct.unpack(f"<{(len(data) - 10 - length) // 4}f", data[10 + length:]))
+
+
+def png(width, height, rgb):
+    """An 8-bit RGB PNG, as bytes."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes(rgb[y * width * 3:(y + 1) * width * 3]) for y in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
