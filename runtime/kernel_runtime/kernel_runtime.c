@@ -11,15 +11,14 @@
  * index. Once a job is over all its tasks are claimed, so claims under its generation fail from then on; and as long as
  * a claimed task is unfinished the caller cannot start another job, so what a successful claimer has read of the job
  * belongs to it. Where a share ends is read before the claim and may be the next job's: then, by release and acquire,
- * the claimer sees the next job's shares too, and fails. Shares beyond that
- * job's participants stay as they were; but a job with fewer participants has as many tasks as those, and the shares
- * beyond them begin behind that many.
+ * the claimer sees the next job's shares too, and fails. Shares beyond that job's participants stay as they were; but a
+ * job with fewer participants has as many tasks as those, and the shares beyond them begin behind that many.
  *
- * Measured on two cores of a Zen 3 (tests/runtime/pool_benchmark.cpp): a loop of two tasks that both
- * threads take part in costs 0.6 to 0.9 us when the worker still spins, 20 to 30 us when it has to be woken; a loop
- * whose tasks are over before the worker has noticed costs 0.05 to 0.2 us.
+ * Measured on two cores of a Zen 3 (tests/runtime/pool_benchmark.cpp): a loop of two tasks that both threads take part
+ * in costs 0.6 to 0.9 us when the worker still spins, 20 to 30 us when it has to be woken; a loop whose tasks are over
+ * before the worker has noticed costs 0.05 to 0.2 us.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* CPU_COUNT, sched_getaffinity. NOLINT(bugprone-reserved-identifier) */
 #include "runtime/kernel_runtime/kernel_runtime.h"
 
 #include <limits.h>
@@ -61,11 +60,11 @@ typedef struct block_header {
 enum { header_bytes = 64 };
 
 static block_header *block_at(const convc_kernel_context *context, uint64_t offset) {
-    return (block_header *)(void *)(context->base + offset);
+    return (block_header *)(context->base + offset);
 }
 
 static uint64_t *boundary_tag(const convc_kernel_context *context, uint64_t end) {
-    return (uint64_t *)(void *)(context->base + end - sizeof(uint64_t));
+    return (uint64_t *)(context->base + end - sizeof(uint64_t));
 }
 
 void *convc_kernel_malloc_v1(void *user_context, size_t bytes) {
@@ -85,7 +84,7 @@ void *convc_kernel_malloc_v1(void *user_context, size_t bytes) {
 void convc_kernel_free_v1(void *user_context, void *block) {
     convc_kernel_context *context = user_context;
     if (block == NULL) return;
-    ((block_header *)(void *)((char *)block - header_bytes))->freed = 1;
+    ((block_header *)((char *)block - header_bytes))->freed = 1;
     while (context->used > 0) {
         const uint64_t below = context->used - *boundary_tag(context, context->used);
         if (!block_at(context, below)->freed) return;
@@ -313,7 +312,7 @@ static uint32_t wait_for_job(uint32_t participant, uint32_t seen) {
 }
 
 static void *worker_main(void *argument) {
-    const uint32_t participant = (uint32_t)(uintptr_t)argument;
+    const uint32_t participant = (uint32_t)((share *)argument - pool.shares);
     uint32_t generation = pool.first_generation;
     for (;;) {
         generation = wait_for_job(participant, generation);
@@ -415,8 +414,7 @@ static void start_workers(void) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the program's signal handlers run on the program's threads */
     int count = 1;
-    while (count < wanted &&
-           pthread_create(&pool.workers[count], NULL, worker_main, (void *)(uintptr_t)(unsigned)count) == 0) {
+    while (count < wanted && pthread_create(&pool.workers[count], NULL, worker_main, &pool.shares[count]) == 0) {
         ++count;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
