@@ -19,13 +19,19 @@ bool Evaluator::knows(std::string_view word) const {
     return scope_.lets->contains(word);
 }
 
+// What a mistake in the definition hides stays hidden, and makes what uses it mistaken too.
+Value Evaluator::defined(Value value) {
+    if (!value) reporter_.repeat();
+    return value;
+}
+
 Value Evaluator::name(const ast::Expression &expression) {
     const std::string_view word = expression.text;
     for (const FamilyBinding &binding : scope_.family) {
-        if (binding.name == word) return binding.value;
+        if (binding.name == word) return defined(binding.value);
     }
     const auto let = scope_.lets->find(word);
-    if (let != scope_.lets->end() && let->second.defined) return let->second.value;
+    if (let != scope_.lets->end() && let->second.defined) return defined(let->second.value);
     if (let != scope_.lets->end()) {
         reporter_.report(expression.range, diagnostic::name_used_before_let, excerpt(word))
             .note(let->second.range, fmt::format("'{}' is defined here", excerpt(word)));

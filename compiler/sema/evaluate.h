@@ -65,6 +65,7 @@ private:
     std::optional<double> combine(const ast::Expression &expression, double left, double right);
     Value negated(const ast::Expression &expression, int64_t value);
     std::optional<double> negated(const ast::Expression &expression, double value);
+    Value defined(Value value);
     Value name(const ast::Expression &expression);
 
     Reporter &reporter_;

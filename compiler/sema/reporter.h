@@ -27,6 +27,9 @@ public:
         return builder;
     }
 
+    // A mistake met again through a name: it was reported where the name is defined.
+    void repeat() { errors_++; }
+
     // Where the reports that follow come from, when the text alone does not say: "in body[64, 1]". Empty: nowhere
     // special.
     void set_context(std::string context) { context_ = std::move(context); }

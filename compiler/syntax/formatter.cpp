@@ -11,6 +11,7 @@ namespace convc {
 namespace {
 
 constexpr size_t line_width = 100;
+constexpr std::string_view stage_indent = "    ";
 
 // ---- pieces of a statement as text
 
@@ -82,18 +83,30 @@ void print(std::string &out, const ast::AxisValues &axes) {
     }
 }
 
-void print(std::string &out, const ast::ConstantList &list) {
+// How nested lists of constants are printed.
+enum class Rows { on_one_line, on_lines_of_their_own };
+
+void print(std::string &out, const ast::ConstantList &list, Rows rows) {
     if (list.is_leaf()) return print(out, *list.number);
     out += '[';
-    print_separated(out, list.items, ", ", [&](const ast::ConstantList &item) { print(out, item); });
+    std::string separator = ", ";
+    if (rows == Rows::on_lines_of_their_own && !list.items[0].is_leaf()) {
+        const size_t line_start = out.rfind('\n') + 1;  // 0 on the first line, whose indent is not in `out`
+        separator = ",\n" + std::string(out.size() - line_start + (line_start == 0 ? stage_indent.size() : 0), ' ');
+    }
+    print_separated(out, list.items, separator, [&](const ast::ConstantList &item) { print(out, item, rows); });
     out += ']';
 }
 
-void print(std::string &out, const std::vector<ast::Argument> &arguments) {
+void print(std::string &out, const ast::AxisValues &axes, Rows) {
+    print(out, axes);
+}
+
+void print(std::string &out, const std::vector<ast::Argument> &arguments, Rows rows) {
     out += '(';
     print_separated(out, arguments, ", ", [&](const ast::Argument &argument) {
         if (argument.name) out += argument.name->text + "=";
-        std::visit([&](const auto &value) { print(out, value); }, argument.value);
+        std::visit([&](const auto &value) { print(out, value, rows); }, argument.value);
     });
     out += ')';
 }
@@ -109,14 +122,21 @@ struct Piece {
     uint32_t begin = 0, end = 0;  // in the source
 };
 
-Piece stage_piece(const ast::Stage &stage) {
-    Piece piece{stage.name.text, stage.range.begin, stage.range.end};
-    print(piece.text, stage.arguments);
+std::string print_stage(const ast::Stage &stage, Rows rows) {
+    std::string text = stage.name.text;
+    print(text, stage.arguments, rows);
     for (const ast::Epilogue &epilogue : stage.epilogues) {
-        piece.text += " + " + epilogue.name.text;
-        if (!epilogue.arguments.empty()) print(piece.text, epilogue.arguments);
-        piece.end = epilogue.range.end;
+        text += " + " + epilogue.name.text;
+        if (!epilogue.arguments.empty()) print(text, epilogue.arguments, rows);
     }
+    return text;
+}
+
+Piece stage_piece(const ast::Stage &stage) {
+    Piece piece{print_stage(stage, Rows::on_one_line), stage.range.begin, stage.range.end};
+    if (!stage.epilogues.empty()) piece.end = stage.epilogues.back().range.end;
+    if (stage_indent.size() + piece.text.size() > line_width)
+        piece.text = print_stage(stage, Rows::on_lines_of_their_own);
     return piece;
 }
 
@@ -241,9 +261,9 @@ private:
             return end_line(pieces.back().end);
         }
         for (size_t i = 0; i < pieces.size(); i++) {
-            hoist_comments(pieces[i].end, "    ");
+            hoist_comments(pieces[i].end, stage_indent);
             const bool follows_arrow = i > (all.head_ends_in_equals ? 1U : 0U);
-            out_ += i == 0 ? "" : follows_arrow ? " -> " : "    ";
+            if (i > 0) out_ += follows_arrow ? " -> " : stage_indent;
             out_ += pieces[i].text;
             end_line(pieces[i].end);
         }

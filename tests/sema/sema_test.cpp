@@ -57,5 +57,17 @@ TEST(SemaTest, OneMistakeDoesNotHideTheNext) {
     EXPECT_EQ(checked.diagnostics.errors(), 3U);  // 9x9 is too large, 3 does not divide 8, -1 is too small
 }
 
+// A layer whose kernel nobody knows was handed on as one of 1x1. Found by fuzz_canonical_line.
+TEST(SemaTest, LayersThatUseWhatAMistakeHidesAreLeftOut) {
+    const std::string uses = "\nlayer a(x: f32 nwc[1, 8, 4]) = conv(4, k)\nlayer b(x: f32 nwc[1, 8, 4]) = conv(4, 3)";
+    for (const char *let : {"let k =", "let k = 3 4", "let k = unknown", "let k = 1/0"}) {
+        const CheckedText checked = check_text(let + uses);
+        EXPECT_EQ(checked.diagnostics.errors(), 1U) << checked.rendered;
+        ASSERT_EQ(checked.module.layers.size(), let == std::string("let k = 3 4") ? 2U : 1U) << let;
+        EXPECT_EQ(checked.module.layers.back().layer.name, "b");
+    }
+    EXPECT_TRUE(check_text("layer a[k in {unknown}](x: f32 nwc[1, 8, 4]) = conv(4, k)").module.layers.empty());
+}
+
 }  // namespace
 }  // namespace convc

@@ -94,6 +94,20 @@ TEST(Formatter, BreaksALayerThatDoesNotFitOnALine) {
     EXPECT_EQ(format(head + first + "->" + too_long), head + "\n    " + first + "\n -> " + too_long + "\n");
 }
 
+TEST(Formatter, GivesEachRowOfLongWeightsALine) {
+    const std::string row = "[1/1024, 22/1024, 333/1024, 4444/1024]";
+    const std::string head = "layer a(x: f32 nhwc[1, 9, 9, 1]) =";
+    const std::string plane = "[" + row + "," + row + "," + row + "]";
+    EXPECT_EQ(format(head + "conv(1, 3x4, weights=" + plane + ", pad=1) + relu"),
+              head + "\n    conv(1, 3x4, weights=[" + row + ",\n" + std::string(26, ' ') + row + ",\n" +
+                  std::string(26, ' ') + row + "], pad=1) + relu\n");
+    const std::string volume = format(head + "f(w=[" + plane + "," + plane + "])");
+    EXPECT_EQ(volume.substr(head.size()), "\n    f(w=[[" + row + ",\n          " + row + ",\n          " + row +
+                                              "],\n         [" + row + ",\n          " + row + ",\n          " +
+                                              row + "]])\n");
+    EXPECT_EQ(volume, format(volume));
+}
+
 TEST(Formatter, NormalisesSpaceLineBreaksAndBlankLines) {
     EXPECT_EQ(format("\n\n\nlet a=1\r\n\r\n\r\n\r\nlet   b = a*  2+1"), "let a = 1\n\nlet b = a*2 + 1\n");
     EXPECT_EQ(format("let a = 1 let b = 2"), "let a = 1\nlet b = 2\n");
