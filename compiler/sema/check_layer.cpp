@@ -18,10 +18,10 @@ namespace {
 
 class LayerChecker {
 public:
-    LayerChecker(const ast::Layer &syntax, const Scope &scope, Reporter &reporter)
-        : syntax_(syntax), reporter_(reporter), evaluator_(reporter, scope) {}
+    LayerChecker(const ast::Layer &syntax, bool broken, const Scope &scope, Reporter &reporter)
+        : syntax_(syntax), broken_(broken), reporter_(reporter), evaluator_(reporter, scope) {}
 
-    CheckedLayer check(std::string name) {
+    std::optional<CheckedLayer> check(std::string name) {
         checked_.layer.name = std::move(name);
         checked_.range = syntax_.name ? syntax_.name->range : syntax_.range;
         for (const ast::TensorDeclaration &declaration : syntax_.inputs) check_input(declaration);
@@ -29,6 +29,7 @@ public:
         for (const ast::Stage &stage : syntax_.stages) check_stage(stage);
         check_inputs_are_used();
         check_total_size();
+        if (broken_ || !is_complete()) return std::nullopt;
         return std::move(checked_);
     }
 
@@ -37,7 +38,8 @@ private:
         const std::string_view name = declaration.name ? std::string_view(declaration.name->text) : "x";
         const SourceRange range = declaration.name ? declaration.name->range : declaration.range;
         check_input_name(name, range);
-        InputDraft input{name, range, check_tensor(declaration.tensor, name, evaluator_, reporter_), nullptr, {}};
+        InputDraft input{
+            name, range, check_tensor(declaration.tensor, broken_, name, evaluator_, reporter_), nullptr, {}};
         if (!inputs_.empty()) check_same_layout(input, declaration.tensor);
         checked_.layer.inputs.push_back({std::string(name), tensor_type(input.type)});
         checked_.tensor_ranges.push_back(declaration.range);
@@ -87,7 +89,7 @@ private:
 
     void check_inputs_are_used() {
         for (size_t i = 1; i < inputs_.size(); i++) {
-            if (inputs_[i].first_use != nullptr || is_redeclared(i) || has_broken_stage()) continue;
+            if (inputs_[i].first_use != nullptr || is_redeclared(i) || broken_) continue;
             reporter_.report(inputs_[i].range, diagnostic::input_unused, excerpt(inputs_[i].name));
         }
     }
@@ -96,13 +98,6 @@ private:
         const auto same = [&](const InputDraft &other) { return other.name == inputs_[index].name; };
         const auto end = inputs_.begin() + static_cast<std::ptrdiff_t>(index);
         return std::find_if(inputs_.begin(), end, same) != end;
-    }
-
-    bool has_broken_stage() const {
-        for (const ast::Stage &stage : syntax_.stages) {
-            if (stage.broken) return true;
-        }
-        return syntax_.stages.empty();
     }
 
     // Every tensor by itself fits; so must all of them, or sizes of the packed weights and the workspace overflow.
@@ -117,13 +112,15 @@ private:
         };
         for (const NamedTensor &input : checked_.layer.inputs) add(input.type.elements());
         for (const Stage &stage : checked_.layer.stages) add(stage.output.elements());
-        if (errors_before_ == reporter_.errors()) {
-            for (const Parameter &parameter : checked_.layer.parameters()) add(parameter.elements());
-            if (!fits) reporter_.report(checked_.range, diagnostic::layer_too_large);
-        }
+        if (!is_complete()) return;
+        for (const Parameter &parameter : checked_.layer.parameters()) add(parameter.elements());
+        if (!fits) reporter_.report(checked_.range, diagnostic::layer_too_large);
     }
 
+    bool is_complete() const { return errors_before_ == reporter_.errors() && evaluator_.complete(); }
+
     const ast::Layer &syntax_;
+    bool broken_;
     Reporter &reporter_;
     const size_t errors_before_ = reporter_.errors();
     Evaluator evaluator_;
@@ -134,11 +131,9 @@ private:
 
 }  // namespace
 
-std::optional<CheckedLayer> check_layer(const ast::Layer &layer, std::string name, const Scope &scope,
+std::optional<CheckedLayer> check_layer(const ast::Layer &layer, bool broken, std::string name, const Scope &scope,
                                         Reporter &reporter) {
-    const size_t before = reporter.errors();
-    CheckedLayer checked = LayerChecker(layer, scope, reporter).check(std::move(name));
-    return reporter.errors() == before ? std::optional(std::move(checked)) : std::nullopt;
+    return LayerChecker(layer, broken, scope, reporter).check(std::move(name));
 }
 
 }  // namespace convc::sema

@@ -11,8 +11,9 @@
 
 namespace convc::sema {
 
-// Nothing when it has mistakes; they have been reported.
-std::optional<CheckedLayer> check_layer(const ast::Layer &layer, std::string name, const Scope &scope,
+// Nothing when it has mistakes; they have been reported, be it here or where a name it uses is defined. `broken`: a
+// syntax error hides part of it.
+std::optional<CheckedLayer> check_layer(const ast::Layer &layer, bool broken, std::string name, const Scope &scope,
                                         Reporter &reporter);
 
 }  // namespace convc::sema

@@ -32,6 +32,7 @@ std::vector<OrderedStatement> in_source_order(const ast::Module &module) {
         return std::visit([](const auto &alternative) { return alternative.range.begin; }, statement);
     };
     std::vector<OrderedStatement> all;
+    all.reserve(module.statements.size() + module.broken.size());
     for (const ast::Statement &statement : module.statements) all.push_back({&statement, false, position(statement)});
     for (const ast::Statement &statement : module.broken) all.push_back({&statement, true, position(statement)});
     std::stable_sort(all.begin(), all.end(), [](const OrderedStatement &left, const OrderedStatement &right) {
@@ -115,8 +116,8 @@ private:
     void check_member(const ast::Layer &layer, std::string_view name, const Scope &scope, bool broken) {
         std::string full_name = member_name(name, scope.family);
         if (!scope.family.empty()) reporter_.set_context(fmt::format("in {}", excerpt(full_name)));
-        std::optional<CheckedLayer> member = check_layer(layer, std::move(full_name), scope, reporter_);
-        if (member && !broken) checked_.layers.push_back(std::move(*member));
+        std::optional<CheckedLayer> member = check_layer(layer, broken, std::move(full_name), scope, reporter_);
+        if (member) checked_.layers.push_back(std::move(*member));
     }
 
     void declare(const ast::Layer &layer, std::string_view name, const std::vector<FamilyVariable> &family,

@@ -28,7 +28,7 @@ public:
             schedule.groups.push_back(read_group(group));
             schedule.group_ranges.push_back(group.range);
         }
-        if (reporter_.errors() != before) return std::nullopt;
+        if (reporter_.errors() != before || !evaluator_.complete()) return std::nullopt;
         const auto [first, is_new] = pinned.try_emplace({schedule.layer, schedule.target}, statement_.layer.range);
         if (is_new) return schedule;
         reporter_
@@ -41,6 +41,7 @@ public:
 private:
     std::string layer_name() {
         std::vector<FamilyBinding> values;
+        values.reserve(statement_.family_values.size());
         for (const ast::ExpressionPtr &value : statement_.family_values) {
             values.push_back({"", evaluator_.integer(value.get())});
         }
@@ -58,6 +59,7 @@ private:
         auto report = reporter_.report(statement_.layer.range, diagnostic::unknown_layer, excerpt(name));
         if (!reporter_.may_suggest()) return;
         std::vector<std::string_view> candidates;
+        candidates.reserve(declared_.size());
         for (const auto &[layer, facts] : declared_) candidates.push_back(layer);
         const std::string_view near = nearest_name(name, candidates);
         if (!near.empty()) report.fixit(statement_.layer.range, std::string(near));

@@ -89,7 +89,8 @@ void read_extents(const ast::Tensor &tensor, Layout layout, PartialTensor &found
 
 }  // namespace
 
-PartialTensor check_tensor(const ast::Tensor &tensor, std::string_view name, Evaluator &evaluator, Reporter &reporter) {
+PartialTensor check_tensor(const ast::Tensor &tensor, bool broken, std::string_view name, Evaluator &evaluator,
+                           Reporter &reporter) {
     PartialTensor found;
     check_dtype(tensor.dtype, reporter);
     found.layout = check_layout(tensor.layout, reporter);
@@ -98,7 +99,7 @@ PartialTensor check_tensor(const ast::Tensor &tensor, std::string_view name, Eva
     if (counted) {
         read_extents(tensor, *found.layout, found, evaluator, reporter);
     } else {
-        if (found.layout && !tensor.extents.empty()) {
+        if (found.layout && !broken) {
             reporter.report(tensor.range, diagnostic::extent_count, layout_name(*found.layout), *found.rank + 2,
                             tensor.extents.size());
         }

@@ -9,7 +9,9 @@
 
 namespace convc::sema {
 
-PartialTensor check_tensor(const ast::Tensor &tensor, std::string_view name, Evaluator &evaluator, Reporter &reporter);
+// broken: a syntax error may hide extents.
+PartialTensor check_tensor(const ast::Tensor &tensor, bool broken, std::string_view name, Evaluator &evaluator,
+                           Reporter &reporter);
 
 // What a fully known PartialTensor says; unknown values become 1.
 TensorType tensor_type(const PartialTensor &tensor);

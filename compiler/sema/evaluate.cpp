@@ -40,6 +40,7 @@ Value Evaluator::name(const ast::Expression &expression) {
     auto report = reporter_.report(expression.range, diagnostic::unknown_name, excerpt(word));
     if (!reporter_.may_suggest()) return std::nullopt;
     std::vector<std::string_view> candidates;
+    candidates.reserve(scope_.family.size() + scope_.lets->size());
     for (const FamilyBinding &binding : scope_.family) candidates.push_back(binding.name);
     for (const auto &[let_name, definition] : *scope_.lets) {
         if (definition.defined) candidates.push_back(let_name);
@@ -162,6 +163,7 @@ std::optional<Number> Evaluator::fold(const ast::Expression *expression) {
         const std::optional<Number> right = fold<Number>(parent.right.get());
         value = value && right ? combine(parent, *value, *right) : std::nullopt;
     }
+    complete_ = complete_ && value.has_value();
     return value;
 }
 

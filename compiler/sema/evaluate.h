@@ -55,6 +55,9 @@ public:
 
     bool knows(std::string_view name) const;
 
+    // Whether every expression so far had a value. One without need not have been reported here: its let may have been.
+    bool complete() const { return complete_; }
+
 private:
     template <class Number>
     std::optional<Number> fold(const ast::Expression *expression);
@@ -70,6 +73,7 @@ private:
 
     Reporter &reporter_;
     const Scope &scope_;
+    bool complete_ = true;
 };
 
 }  // namespace convc::sema

@@ -76,8 +76,8 @@ void place_strides(std::vector<StageDraft> &chain, const StageDraft &whole, Repo
         }
         const Located &before = whole.axes[axis].pad_before;
         const Located &after = whole.axes[axis].pad_after;
-        const bool padded =
-            whole.pad_form == PadForm::numbers && (before.value.value_or(0) + after.value.value_or(0) > 0);
+        const bool some = before.value.value_or(0) > 0 || after.value.value_or(0) > 0;
+        const bool padded = whole.pad_form == PadForm::numbers && some;
         if (first == nullptr && padded) {
             reporter.report(before.range, diagnostic::padding_unused, axis_name(whole.axes.size(), axis));
         }

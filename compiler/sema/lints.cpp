@@ -297,6 +297,7 @@ private:
     // the stages reach 0 ... reach without a hole as long as the next dilation is at most reach + 1.
     bool leaves_holes(const std::vector<size_t> &stack, size_t axis) const {
         std::vector<Axis> axes;
+        axes.reserve(stack.size());
         for (const size_t i : stack) axes.push_back(stage(i).axes[axis]);
         std::sort(axes.begin(), axes.end(), [](const Axis &a, const Axis &b) { return a.dilation < b.dilation; });
         int64_t reach = 0;

@@ -111,17 +111,19 @@ std::optional<Factors> simple_factors(const Matrix &matrix) {
     Factors factors;
     for (size_t i = 0; i < matrix.rows; i++) {
         if (scaled(i, pivot_column) % pivot_value != 0) return std::nullopt;
-        factors.column.push_back(static_cast<double>(scaled(i, pivot_column) / pivot_value) / column_scale);
+        const int64_t quotient = scaled(i, pivot_column) / pivot_value;
+        factors.column.push_back(static_cast<double>(quotient) / column_scale);
     }
     for (size_t j = 0; j < matrix.columns; j++) {
-        factors.row.push_back(static_cast<double>(scaled(row, j) / divisor) / row_scale);
+        const int64_t quotient = scaled(row, j) / divisor;
+        factors.row.push_back(static_cast<double>(quotient) / row_scale);
     }
     if (relative_residual(matrix, factors) > 1e-9) return std::nullopt;
     return factors;
 }
 
 std::optional<Factors> factors_of(const Matrix &matrix) {
-    const Factors rough = cross(matrix);
+    Factors rough = cross(matrix);
     if (relative_residual(matrix, rough) > 1e-3) return std::nullopt;
     const Vector singular = singular_values(matrix.values, matrix.rows, matrix.columns);
     if (singular.size() > 1 && singular[1] > rank_one_tolerance * singular[0]) return std::nullopt;

@@ -157,6 +157,7 @@ private:
     void unknown_tensor(const ast::Expression &word) {
         auto report = reporter_.report(word.range, diagnostic::unknown_tensor, excerpt(word.text));
         std::vector<std::string_view> candidates;
+        candidates.reserve(inputs_.size());
         for (const InputDraft &input : inputs_) candidates.push_back(input.name);
         const std::string_view near = nearest_name(word.text, candidates);
         if (!near.empty()) {

@@ -114,7 +114,7 @@ std::vector<Located> StageReader::per_axis(Name name, int64_t absent, int64_t le
     if (argument(name) == nullptr) {
         return std::vector<Located>(rank, {absent < least ? Value() : Value(absent), stage_.name.range});
     }
-    const std::vector<Located> hidden(rank, {std::nullopt, argument(name)->range});
+    std::vector<Located> hidden(rank, {std::nullopt, argument(name)->range});
     const ast::AxisValues *values = axis_values(name);
     if (values == nullptr) return hidden;
     if (values->form == Form::before_after) {
@@ -123,6 +123,7 @@ std::vector<Located> StageReader::per_axis(Name name, int64_t absent, int64_t le
         return hidden;
     }
     std::vector<Located> found;
+    found.reserve(values->values.size());
     for (const ast::ExpressionPtr &value : values->values)
         found.push_back(checked(value.get(), argument_text(name), least));
     if (found.empty()) return hidden;
@@ -174,6 +175,7 @@ bool StageReader::read_pad_word(StageDraft &draft, const ast::Expression &word) 
 
 void StageReader::read_before_after(StageDraft &draft, const ast::AxisValues &values) {
     std::vector<Located> found;
+    found.reserve(values.values.size());
     for (const ast::ExpressionPtr &value : values.values)
         found.push_back(checked(value.get(), argument_text(Name::pad), 0));
     const bool right_count = count_is_rank(values, Name::pad, found.size() / 2);
@@ -260,6 +262,7 @@ void StageReader::read_constant_weights(StageDraft &draft) {
         return;
     }
     std::vector<Value> kernel;
+    kernel.reserve(draft.axes.size());
     for (const AxisDraft &axis : draft.axes) kernel.push_back(axis.kernel.value);
     draft.weights = read_weights(*list, kernel, evaluator_, reporter_);
 }

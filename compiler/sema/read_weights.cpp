@@ -76,6 +76,7 @@ bool is_flat(const ast::ConstantList &list) {
 std::optional<std::vector<double>> read_weights(const ast::ConstantList &list, const std::vector<Value> &kernel,
                                                 Evaluator &evaluator, Reporter &reporter) {
     std::vector<int64_t> shape;
+    shape.reserve(kernel.size());
     int64_t longest = 1;
     size_t longer_axes = 0;
     for (const Value &extent : kernel) {

@@ -51,6 +51,16 @@ TEST(SemaTest, LayersOfAFamilyComeInOrder) {
     EXPECT_EQ(names, "f[2, 3]f_2_3 f[2, 4]f_2_4 f[1, 3]f_1_3 f[1, 4]f_1_4 ");
 }
 
+// A let that has no value leaves the layers that use it out, so that nobody lints or compiles a guess.
+TEST(SemaTest, LayersOfAMistakenLetAreLeftOut) {
+    const CheckedText checked = check_text(
+        "let half = 7 / 2\nlayer a(x: f32 nwc[1, 8, half]) = conv(4, 3)\nlayer b(x: f32 nwc[1, 8, 4]) = conv(half, 3)\n"
+        "layer c(x: f32 nwc[1, 8, 4]) = conv(4, 3)");
+    EXPECT_EQ(checked.diagnostics.errors(), 1U);
+    ASSERT_EQ(checked.module.layers.size(), 1U);
+    EXPECT_EQ(checked.module.layers[0].layer.name, "c");
+}
+
 TEST(SemaTest, OneMistakeDoesNotHideTheNext) {
     const CheckedText checked =
         check_text("layer a(x: f32 nhwc[1, 8, 8, 4]) = conv(8, 9x9) -> conv(6, 3x3, groups=3) -> conv(5, 3x3, pad=-1)");
