@@ -29,6 +29,16 @@ bool starts_value(TokenKind kind) {
            kind == TokenKind::left_bracket;
 }
 
+ExpressionPtr join(ExpressionPtr left, char op, ExpressionPtr right) {
+    auto node = std::make_unique<Expression>();
+    node->kind = Expression::Kind::binary;
+    node->op = op;
+    node->range = {left->range.begin, right->range.end};
+    node->left = std::move(left);
+    node->right = std::move(right);
+    return node;
+}
+
 }  // namespace
 
 // ---- lists
@@ -107,13 +117,7 @@ ExpressionPtr ValueParser::binary(ExpressionPtr left, int least_precedence) {
             right = binary(std::move(right), precedence(op.kind) + 1);
         }
         if (!right) return nullptr;
-        auto node = std::make_unique<Expression>();
-        node->kind = Expression::Kind::binary;
-        node->op = spelling(op.kind)[0];
-        node->range = {left->range.begin, right->range.end};
-        node->left = std::move(left);
-        node->right = std::move(right);
-        left = std::move(node);
+        left = join(std::move(left), spelling(op.kind)[0], std::move(right));
     }
     return left;
 }
