@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "compiler/reference/activation.h"
+#include "compiler/reference/check_sizes.h"
 #include "compiler/reference/error_bound.h"
 #include "compiler/reference/tensor_view.h"
 
@@ -153,40 +154,12 @@ StageInput run_stage(const Stage &stage, const StageInput &x, const ReferenceTen
     return y;
 }
 
-std::optional<Error> check_size(const std::string &name, size_t given, std::optional<int64_t> wanted) {
-    if (!wanted)
-        return Error{Failure::invalid_input, fmt::format("the extents of {} are not known, or overflow", name)};
-    if (given == static_cast<size_t>(*wanted)) return std::nullopt;
-    return Error{Failure::invalid_input,
-                 fmt::format("{} has {} elements, but the layer needs {}", name, given, *wanted)};
-}
-
-std::optional<Error> check_sizes(const Layer &layer, const std::vector<ReferenceTensor> &inputs,
-                                 const std::vector<Parameter> &wanted, const std::vector<ReferenceTensor> &parameters) {
-    if (inputs.size() != layer.inputs.size() || parameters.size() != wanted.size()) {
-        return Error{Failure::invalid_input,
-                     fmt::format("{} tensors and {} parameters given, but the layer needs {} and {}", inputs.size(),
-                                 parameters.size(), layer.inputs.size(), wanted.size())};
-    }
-    for (size_t i = 0; i < inputs.size(); i++) {
-        if (auto error = check_size(layer.inputs[i].name, inputs[i].size(), layer.inputs[i].type.elements()))
-            return error;
-    }
-    for (size_t i = 0; i < parameters.size(); i++) {
-        if (auto error = check_size(wanted[i].name(), parameters[i].size(), wanted[i].elements())) return error;
-    }
-    for (const Stage &stage : layer.stages) {
-        if (!stage.output.elements()) return check_size("a stage's output", 0, std::nullopt);
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 Result<ReferenceResult> run_reference(const Layer &layer, const std::vector<ReferenceTensor> &inputs,
                                       const std::vector<ReferenceTensor> &parameters) try {
+    if (const Status sizes = check_sizes(layer, inputs, parameters); !sizes) return sizes.error();
     const std::vector<Parameter> wanted = layer.parameters();
-    if (auto error = check_sizes(layer, inputs, wanted, parameters)) return *error;
     Operands operands;
     operands.inputs = &inputs;
     for (const NamedTensor &input : layer.inputs) operands.views.emplace_back(input.type);

@@ -21,12 +21,14 @@ GuardedBuffer constant_copy(const char *name, const Tensor &tensor, Placement pl
 
 std::vector<GuardedBuffer> constant_copies(const char *name, const std::vector<Tensor> &tensors, Placement placement) {
     std::vector<GuardedBuffer> copies;
+    copies.reserve(tensors.size());
     for (const Tensor &tensor : tensors) copies.push_back(constant_copy(name, tensor, placement));
     return copies;
 }
 
 std::vector<const float *> pointers(const std::vector<GuardedBuffer> &buffers) {
     std::vector<const float *> all;
+    all.reserve(buffers.size());
     for (const GuardedBuffer &buffer : buffers) all.push_back(buffer.floats());
     return all;
 }

@@ -31,9 +31,13 @@ double largest_tap(const Stage &stage, double limit) {
     return largest;
 }
 
+int64_t terms_of(const Stage &stage) {
+    return stage.in_channels / stage.groups * stage.kernel_volume();
+}
+
 // The largest number that the stage can produce on the way from inputs up to `input` and parameters up to `limit`.
 double largest_number(const Stage &stage, double input, double limit) {
-    const double terms = static_cast<double>(stage.in_channels / stage.groups * stage.kernel_volume());
+    const double terms = static_cast<double>(terms_of(stage));
     double largest = std::max(input, std::abs(stage.pad_value));
     if (stage.kind != StageKind::shuffle) largest *= terms * largest_tap(stage, limit);
     for (const Epilogue &epilogue : stage.epilogues) {
@@ -84,7 +88,7 @@ bool keeps_integers(const Epilogue &epilogue) {
 }  // namespace
 
 LayerData integer_data(const Layer &layer, uint64_t seed, int limit) {
-    const auto values = static_cast<uint64_t>(2 * limit + 1);
+    const auto values = 2 * static_cast<uint64_t>(limit) + 1;
     return draw_all(layer, seed, [&](std::mt19937_64 &random) {
         return static_cast<float>(static_cast<int64_t>(random() % values) - limit);
     });
@@ -118,6 +122,7 @@ bool keeps_integers(const Layer &layer) {
 
 std::vector<ReferenceTensor> widen(const std::vector<Tensor> &tensors) {
     std::vector<ReferenceTensor> wide;
+    wide.reserve(tensors.size());
     for (const Tensor &tensor : tensors) wide.emplace_back(tensor.begin(), tensor.end());
     return wide;
 }
