@@ -1,8 +1,9 @@
 // Several stages in one entry point, with their intermediates in the workspace.
 #include <gtest/gtest.h>
 
+#include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
-#include "tests/support/sample_layer.h"
+#include "tests/support/random_layer.h"
 #include "tests/support/sample_size.h"
 
 namespace convc {
@@ -45,34 +46,21 @@ TEST(Chain, SixStages) {
     test::expect_right(builder);
 }
 
-class SampledChain : public testing::TestWithParam<uint64_t> {};
+class RandomChain : public testing::TestWithParam<uint64_t> {};
 
-TEST_P(SampledChain, OfTwoOrThreeStages) {
-    test::LayerSampler sampler(GetParam());
-    for (int i = 0; i < test::sample_size(4, 60); i++) {
-        const Layout layout = sampler.pick<Layout>({Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw});
-        std::vector<int64_t> space;
-        for (int axis = 0; axis < spatial_rank(layout); axis++) space.push_back(sampler.draw(12, 20));
-        LayerBuilder builder(test::tensor(layout, sampler.draw(1, 2), space, sampler.draw(1, 12)));
-        const int64_t stages = sampler.draw(2, 3);
-        for (int64_t stage = 0; stage < stages; stage++) {
-            std::vector<Axis> axes;
-            for (size_t axis = 0; axis < space.size(); axis++) {
-                const int64_t kernel = sampler.draw(1, 3);
-                axes.push_back(line(kernel, 1 + sampler.draw(0, 3) / 3, sampler.draw(0, kernel - 1))[0]);
-            }
-            if (sampler.toss()) {
-                builder.depthwise(axes, sampler.draw(1, 2));
-            } else {
-                builder.conv(sampler.draw(1, 20), axes);
-            }
-            sampler.add_epilogues(builder, 2, true);
-        }
-        test::expect_right(builder);
-    }
+TEST_P(RandomChain, OfUpToFourStages) {
+    test::RandomLayers layers(GetParam(), {.layouts = {Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw},
+                                           .kinds = {StageKind::convolution, StageKind::depthwise},
+                                           .pad_modes = {PadMode::zeros},
+                                           .most_stages = 4,
+                                           .most_space = 20,
+                                           .most_channels = 12,
+                                           .most_kernel = 3,
+                                           .integers = GetParam() % 2 == 0});
+    for (int i = 0; i < test::sample_size(6, 100); i++) test::expect_right(layers.next(), {}, GetParam());
 }
 
-INSTANTIATE_TEST_SUITE_P(Seed, SampledChain, testing::Range<uint64_t>(0, 3));
+INSTANTIATE_TEST_SUITE_P(Seed, RandomChain, testing::Range<uint64_t>(0, 4));
 
 }  // namespace
 }  // namespace convc

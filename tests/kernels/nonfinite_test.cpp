@@ -4,8 +4,9 @@
 
 #include <limits>
 
+#include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
-#include "tests/support/sample_layer.h"
+#include "tests/support/random.h"
 #include "tests/support/sample_size.h"
 
 namespace convc {
@@ -18,10 +19,10 @@ using test::square;
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-void place(test::Tensor &tensor, test::LayerSampler &sampler, int count) {
+void place(test::Tensor &tensor, test::Random &random, int count) {
     for (int i = 0; i < count; i++) {
-        const int64_t at = sampler.draw(0, static_cast<int64_t>(tensor.size()) - 1);
-        tensor[static_cast<size_t>(at)] = sampler.pick<float>({nan, infinity, -infinity});
+        const int64_t at = random.between(0, static_cast<int64_t>(tensor.size()) - 1);
+        tensor[static_cast<size_t>(at)] = random.pick<float>({nan, infinity, -infinity});
     }
 }
 
@@ -30,10 +31,10 @@ enum class In { inputs, parameters };
 void expect_right_with_nonfinite(const Layer &layer, In in) {
     const auto kernel = test::compile(layer);
     ASSERT_TRUE(kernel);
-    test::LayerSampler sampler(99);
+    test::Random random(99);
     for (int i = 0; i < test::sample_size(4, 40); i++) {
         LayerData data = test::uniform_data(layer, static_cast<uint64_t>(i));
-        for (test::Tensor &tensor : in == In::inputs ? data.inputs : data.parameters) place(tensor, sampler, 1 + i);
+        for (test::Tensor &tensor : in == In::inputs ? data.inputs : data.parameters) place(tensor, random, 1 + i);
         EXPECT_TRUE(kernel->agrees(data, Tolerance::bounded));
     }
 }

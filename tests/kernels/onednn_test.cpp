@@ -5,13 +5,11 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/compiled_kernel.h"
-#include "tests/support/sample_layer.h"
+#include "tests/support/random_layer.h"
 #include "tests/support/sample_size.h"
 
 namespace convc {
 namespace {
-
-const std::vector<Layout> layouts{Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw};
 
 // oneDNN's answer as the expected one; on real numbers it may be off by the same bound as the kernel.
 ReferenceResult as_expected(const test::Tensor &output, const ReferenceResult &reference) {
@@ -21,12 +19,20 @@ ReferenceResult as_expected(const test::Tensor &output, const ReferenceResult &r
 }
 
 void expect_agreement(StageKind kind, int wanted) {
-    test::LayerSampler sampler(314159);
+    test::RandomLayers layers(314159, {.layouts = {Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw},
+                                       .kinds = {kind},
+                                       .epilogues = {EpilogueKind::bias},
+                                       .pad_modes = {PadMode::zeros},
+                                       .most_stages = 1,
+                                       .most_epilogues = 1,
+                                       .most_space = 16,
+                                       .most_channels = 34,
+                                       .constant_weights = false,
+                                       .flip = false});
     int compared = 0;
     for (int i = 0; i < wanted; i++) {
-        test::LayerBuilder builder = sampler.layer(kind, layouts);
-        if (sampler.toss()) builder.epilogue(EpilogueKind::bias);
-        const Layer &layer = builder.layer();
+        const Layer layer = layers.next();
+        ASSERT_TRUE(test::onednn_computes(layer));
         SCOPED_TRACE(layer.canonical_line());
         const auto integers = test::exact_data(layer, static_cast<uint64_t>(i));
         ASSERT_TRUE(integers);

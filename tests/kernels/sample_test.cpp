@@ -3,61 +3,66 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/compiled_kernel.h"
-#include "tests/support/sample_layer.h"
+#include "tests/support/random_layer.h"
 #include "tests/support/sample_size.h"
 
 namespace convc {
 namespace {
 
-using test::LayerBuilder;
-using test::LayerSampler;
-
-const std::vector<Layout> layouts{Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw};
-
 class Sample : public testing::TestWithParam<uint64_t> {
 protected:
-    void expect_sample_right(StageKind kind, int64_t epilogues, bool keep_integers, int usual) {
-        LayerSampler sampler(GetParam() * 1000 + static_cast<uint64_t>(kind) * 10 + (keep_integers ? 1 : 0));
-        for (int i = 0; i < test::sample_size(usual, usual * 20); i++) {
-            LayerBuilder builder = sampler.layer(kind, layouts);
-            if (sampler.draw(0, 3) == 0) builder.flip();
-            sampler.add_epilogues(builder, epilogues, keep_integers);
-            test::expect_right(builder, {}, GetParam());
-        }
+    // Single stages; channels reach past two vectors of 16 and meet every tail.
+    test::RandomLayerOptions options_{.layouts = {Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw},
+                                      .pad_modes = {PadMode::zeros},
+                                      .most_stages = 1,
+                                      .most_space = 16,
+                                      .most_channels = 35,
+                                      .constant_weights = false};
+
+    void expect_sample_right(int usual) {
+        test::RandomLayers layers(GetParam(), options_);
+        for (int i = 0; i < test::sample_size(usual, usual * 20); i++)
+            test::expect_right(layers.next(), {}, GetParam());
     }
 };
 
+const std::vector<EpilogueKind> exact_epilogues{EpilogueKind::bias,       EpilogueKind::scale, EpilogueKind::relu,
+                                                EpilogueKind::leaky_relu, EpilogueKind::clip,  EpilogueKind::add,
+                                                EpilogueKind::mul};
+
 TEST_P(Sample, ConvOnIntegers) {
-    expect_sample_right(StageKind::convolution, 3, true, 8);
-}
-TEST_P(Sample, DepthwiseOnIntegers) {
-    expect_sample_right(StageKind::depthwise, 3, true, 6);
-}
-TEST_P(Sample, ConvWithAnyEpilogues) {
-    expect_sample_right(StageKind::convolution, 5, false, 4);
-}
-TEST_P(Sample, DepthwiseWithAnyEpilogues) {
-    expect_sample_right(StageKind::depthwise, 5, false, 4);
+    options_.kinds = {StageKind::convolution};
+    options_.epilogues = exact_epilogues;
+    options_.integers = true;
+    expect_sample_right(12);
 }
 
-// weights= of a depthwise and of a conv from one channel to one.
+TEST_P(Sample, DepthwiseOnIntegers) {
+    options_.kinds = {StageKind::depthwise};
+    options_.epilogues = exact_epilogues;
+    options_.integers = true;
+    expect_sample_right(8);
+}
+
+TEST_P(Sample, ConvWithAnyEpilogues) {
+    options_.kinds = {StageKind::convolution};
+    options_.most_epilogues = 5;
+    expect_sample_right(6);
+}
+
+TEST_P(Sample, DepthwiseWithAnyEpilogues) {
+    options_.kinds = {StageKind::depthwise};
+    options_.most_epilogues = 5;
+    expect_sample_right(6);
+}
+
+// weights= of a depthwise and, where both have one channel, of a conv.
 TEST_P(Sample, ConstantWeights) {
-    LayerSampler sampler(GetParam() * 1000 + 77);
-    for (int i = 0; i < test::sample_size(5, 100); i++) {
-        LayerBuilder builder = sampler.layer(StageKind::depthwise, layouts);
-        if (i % 2 == 1) {
-            const Layer &drawn = builder.layer();
-            const TensorType &x = drawn.inputs[0].type;
-            builder = LayerBuilder(test::tensor(x.layout, x.batch, x.space, 1)).conv(1, drawn.stages[0].axes);
-        }
-        std::vector<double> weights(static_cast<size_t>(builder.layer().stages[0].kernel_volume()));
-        for (double &weight : weights) weight = sampler.pick<double>({0, 0, 1, -1, 2, -4});
-        if (sampler.toss()) weights[0] = 1 / 9.0;
-        builder.weights(weights);
-        if (sampler.toss()) builder.flip();
-        sampler.add_epilogues(builder, 1, true);
-        test::expect_right(builder, {}, GetParam());
-    }
+    options_.kinds = {StageKind::depthwise, StageKind::convolution};
+    options_.constant_weights = true;
+    options_.integers = GetParam() % 2 == 0;
+    options_.most_channels = 1 + 8 * static_cast<int64_t>(GetParam() / 2);
+    expect_sample_right(8);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seed, Sample, testing::Range<uint64_t>(0, 4));

@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <utility>
 
+#include "compiler/sema/sema.h"
+#include "compiler/syntax/parser.h"
 #include "tests/support/build_layer.h"
+#include "tests/support/random_layer.h"
 
 namespace convc {
 namespace {
@@ -89,6 +93,34 @@ TEST(RuntimeExtents, NothingOverflows) {
     EXPECT_FALSE(resolve(many, {huge / 32}));
     const Layer transposed = LayerBuilder(test::nhwc(1, open, 1, 1)).transposed(1, square(3, 4));
     EXPECT_FALSE(resolve(transposed, {huge / 2}));
+}
+
+std::vector<int64_t> take_extents(TensorType &type) {
+    std::vector<int64_t> taken{std::exchange(type.batch, runtime_extent)};
+    for (int64_t &extent : type.space) taken.push_back(std::exchange(extent, runtime_extent));
+    return taken;
+}
+
+// `?` for every extent, as the language reads it, and then the numbers again: a layer becomes at run time what it is
+// when they are written.
+TEST(RuntimeExtents, GiveTheShapesOfTheLanguage) {
+    test::RandomLayers layers(7285);
+    int tried = 0;
+    for (int i = 0; i < 1000 && !HasFailure(); i++) {
+        const Layer layer = layers.next();
+        Layer unknown = layer;
+        const std::vector<int64_t> extents = take_extents(unknown.inputs[0].type);
+        if (unknown.inputs.size() > 1) continue;
+        const SourceFile file{"<layer>", unknown.canonical_line()};
+        Diagnostics diagnostics;
+        const CheckedModule checked = check_module(parse_module(file, diagnostics), diagnostics);
+        if (diagnostics.has_errors()) continue;  // x, open, cannot be added
+        const Result<Layer> resolved = resolve_runtime_extents(checked.layers[0].layer, extents);
+        ASSERT_TRUE(resolved) << resolved.error().message;
+        EXPECT_EQ(*resolved, layer) << layer.canonical_line();
+        tried++;
+    }
+    EXPECT_GT(tried, 300);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/support/random.h"
+
 namespace convc::test {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr double exact_limit = 1 << 24;  // f32 holds every integer up to here
 
 template <class Draw>
 LayerData draw_all(const Layer &layer, uint64_t seed, Draw draw) {
-    std::mt19937_64 random(seed);
+    Random random(seed);
     const auto fill = [&](int64_t elements) {
         Tensor tensor(static_cast<size_t>(elements));
         for (float &value : tensor) value = draw(random);
@@ -88,10 +90,7 @@ bool keeps_integers(const Epilogue &epilogue) {
 }  // namespace
 
 LayerData integer_data(const Layer &layer, uint64_t seed, int limit) {
-    const auto values = 2 * static_cast<uint64_t>(limit) + 1;
-    return draw_all(layer, seed, [&](std::mt19937_64 &random) {
-        return static_cast<float>(static_cast<int64_t>(random() % values) - limit);
-    });
+    return draw_all(layer, seed, [&](Random &random) { return static_cast<float>(random.between(-limit, limit)); });
 }
 
 std::optional<LayerData> exact_data(const Layer &layer, uint64_t seed) {
@@ -104,9 +103,7 @@ std::optional<LayerData> exact_data(const Layer &layer, uint64_t seed) {
 }
 
 LayerData uniform_data(const Layer &layer, uint64_t seed) {
-    return draw_all(layer, seed, [](std::mt19937_64 &random) {
-        return static_cast<float>(static_cast<double>(random() >> 40) * 0x1p-23 - 1);
-    });
+    return draw_all(layer, seed, [](Random &random) { return random.unit(); });
 }
 
 bool keeps_integers(const Layer &layer) {

@@ -40,7 +40,7 @@ bool allows_padding(PadMode mode, const Stage &stage, const TensorType &input) {
 
 }  // namespace
 
-RandomLayers::RandomLayers(uint64_t seed, RandomLayerOptions options) : options_(std::move(options)), engine_(seed) {
+RandomLayers::RandomLayers(uint64_t seed, RandomLayerOptions options) : options_(std::move(options)), random_(seed) {
     default_to(options_.layouts, {Layout::nwc, Layout::ncw, Layout::nhwc, Layout::nchw, Layout::ndhwc, Layout::ncdhw});
     default_to(options_.kinds,
                {StageKind::convolution, StageKind::depthwise, StageKind::transposed, StageKind::shuffle});
@@ -54,56 +54,50 @@ RandomLayers::RandomLayers(uint64_t seed, RandomLayerOptions options) : options_
     }
 }
 
-int64_t RandomLayers::between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1));
-}
-
 // Mostly small multiples of 1/8, sometimes any double of moderate size.
 double RandomLayers::number() {
-    if (!one_in(4)) return static_cast<double>(between(-64, 64)) / 8;
-    return static_cast<double>(between(-1'000'000'000, 1'000'000'000)) / static_cast<double>(between(1, 1'000'000'007));
-}
-
-template <class T>
-T RandomLayers::pick(const std::vector<T> &values) {
-    return values[static_cast<size_t>(between(0, static_cast<int64_t>(values.size()) - 1))];
+    if (options_.integers) return static_cast<double>(random_.between(-8, 8));
+    if (!random_.one_in(4)) return static_cast<double>(random_.between(-64, 64)) / 8;
+    return static_cast<double>(random_.between(-1'000'000'000, 1'000'000'000)) /
+           static_cast<double>(random_.between(1, 1'000'000'007));
 }
 
 Layer RandomLayers::next() {
     layer_ = Layer();
-    layer_.inputs.push_back({one_in(4) ? "image" : "x", input_type()});
-    const int64_t stages = between(1, options_.most_stages);
+    layer_.inputs.push_back({random_.one_in(4) ? "image" : "x", input_type()});
+    const int64_t stages = random_.between(1, options_.most_stages);
     for (int64_t i = 0; i < stages; i++) add_stage();
     return layer_;
 }
 
 TensorType RandomLayers::input_type() {
     TensorType type;
-    type.layout = pick(options_.layouts);
-    type.batch = between(1, options_.most_batch);
-    type.channels = between(1, options_.most_channels);
-    for (int i = 0; i < spatial_rank(type.layout); i++) type.space.push_back(between(1, options_.most_space));
+    type.layout = random_.pick(options_.layouts);
+    type.batch = random_.between(1, options_.most_batch);
+    type.channels = random_.between(1, options_.most_channels);
+    for (int i = 0; i < spatial_rank(type.layout); i++) type.space.push_back(random_.between(1, options_.most_space));
     if (!options_.runtime_extents) return type;
-    if (one_in(3)) type.batch = runtime_extent;
+    if (random_.one_in(3)) type.batch = runtime_extent;
     for (int64_t &extent : type.space) {
-        if (one_in(3)) extent = runtime_extent;
+        if (random_.one_in(3)) extent = runtime_extent;
     }
     return type;
 }
 
 void RandomLayers::add_stage() {
     const TensorType input = layer_.stages.empty() ? layer_.inputs[0].type : layer_.stages.back().output;
-    Stage stage = channels_of(pick(options_.kinds), input);
+    Stage stage = channels_of(random_.pick(options_.kinds), input);
     stage.output = input;
     stage.output.channels = stage.out_channels;
     if (stage.kind != StageKind::shuffle) {
         choose_axes(stage, input);
-        stage.flip = options_.flip && one_in(4);
-        stage.precision = one_in(2) ? options_.precisions[options_.precisions.size() / 2] : pick(options_.precisions);
+        stage.flip = options_.flip && random_.one_in(4);
+        stage.precision =
+            random_.one_in(2) ? options_.precisions[options_.precisions.size() / 2] : random_.pick(options_.precisions);
         if (stage.kind != StageKind::transposed) choose_pad_mode(stage, input);
         choose_weights(stage);
     }
-    const int64_t epilogues = between(0, options_.most_epilogues);
+    const int64_t epilogues = random_.between(0, options_.most_epilogues);
     for (int64_t i = 0; i < epilogues; i++) add_epilogue(stage);
     layer_.stages.push_back(std::move(stage));
 }
@@ -114,19 +108,19 @@ Stage RandomLayers::channels_of(StageKind kind, const TensorType &input) {
     stage.in_channels = stage.out_channels = input.channels;
     if (kind == StageKind::depthwise) {
         stage.groups = input.channels;
-        stage.out_channels = input.channels * (one_in(3) ? between(1, 3) : 1);
+        stage.out_channels = input.channels * (random_.one_in(3) ? random_.between(1, 3) : 1);
         return stage;
     }
     do {
-        stage.groups = between(1, options_.most_groups);
+        stage.groups = random_.between(1, options_.most_groups);
     } while (input.channels % stage.groups != 0);
     const int64_t most = std::max<int64_t>(1, options_.most_channels / stage.groups);
-    if (kind != StageKind::shuffle) stage.out_channels = stage.groups * between(1, most);
+    if (kind != StageKind::shuffle) stage.out_channels = stage.groups * random_.between(1, most);
     return stage;
 }
 
 void RandomLayers::choose_axes(Stage &stage, const TensorType &input) {
-    const bool same = one_in(4);
+    const bool same = random_.one_in(4);
     for (size_t i = 0; i < input.space.size(); i++) {
         const int64_t extent = input.space[i];
         const Axis axis = stage.kind == StageKind::transposed ? transposed_axis(extent) : forward_axis(extent, same);
@@ -137,37 +131,38 @@ void RandomLayers::choose_axes(Stage &stage, const TensorType &input) {
 
 Axis RandomLayers::forward_axis(int64_t extent, bool same) {
     Axis axis;
-    axis.kernel = between(1, options_.most_kernel);
-    axis.stride = one_in(2) ? 1 : between(1, options_.most_stride);
-    axis.dilation = one_in(2) ? 1 : between(1, options_.most_dilation);
+    axis.kernel = random_.between(1, options_.most_kernel);
+    axis.stride = random_.one_in(2) ? 1 : random_.between(1, options_.most_stride);
+    axis.dilation = random_.one_in(2) ? 1 : random_.between(1, options_.most_dilation);
     const int64_t span = axis.effective_kernel();
-    int64_t total = same ? span - 1 : between(0, span);
+    int64_t total = same ? span - 1 : random_.between(0, span);
     if (same && axis.stride > 1 && span > 1) {
         axis.same_at_run_time = extent == runtime_extent;
         const int64_t outputs = (extent + axis.stride - 1) / axis.stride;
         total = axis.same_at_run_time ? 0 : std::max<int64_t>(0, (outputs - 1) * axis.stride + span - extent);
     }
     if (!same && extent != runtime_extent) total = std::max(total, span - extent);
-    axis.pad_before = same || one_in(2) ? total / 2 : between(0, total);
+    axis.pad_before = same || random_.one_in(2) ? total / 2 : random_.between(0, total);
     axis.pad_after = total - axis.pad_before;
     return axis;
 }
 
 Axis RandomLayers::transposed_axis(int64_t extent) {
     Axis axis;
-    axis.kernel = between(1, options_.most_kernel);
-    axis.stride = between(1, options_.most_stride);
-    axis.dilation = one_in(2) ? 1 : between(1, options_.most_dilation);
-    axis.output_padding = one_in(2) ? 0 : between(0, std::max(axis.stride, axis.dilation) - 1);
+    axis.kernel = random_.between(1, options_.most_kernel);
+    axis.stride = random_.between(1, options_.most_stride);
+    axis.dilation = random_.one_in(2) ? 1 : random_.between(1, options_.most_dilation);
+    axis.output_padding = random_.one_in(2) ? 0 : random_.between(0, std::max(axis.stride, axis.dilation) - 1);
     const int64_t whole = output_extent(StageKind::transposed, extent == runtime_extent ? 1 : extent, axis);
     const int64_t most = std::min(whole - 1, axis.effective_kernel() - 1);
-    axis.pad_before = between(0, most);
-    axis.pad_after = one_in(2) ? between(0, most - axis.pad_before) : std::min(axis.pad_before, most - axis.pad_before);
+    axis.pad_before = random_.between(0, most);
+    axis.pad_after = random_.one_in(2) ? random_.between(0, most - axis.pad_before)
+                                       : std::min(axis.pad_before, most - axis.pad_before);
     return axis;
 }
 
 void RandomLayers::choose_pad_mode(Stage &stage, const TensorType &input) {
-    const PadMode mode = one_in(2) ? options_.pad_modes[0] : pick(options_.pad_modes);
+    const PadMode mode = random_.one_in(2) ? options_.pad_modes[0] : random_.pick(options_.pad_modes);
     if (!has_padding(stage) || !allows_padding(mode, stage, input)) return;
     stage.pad_mode = mode;
     if (mode == PadMode::constant) stage.pad_value = number();
@@ -177,14 +172,14 @@ void RandomLayers::choose_pad_mode(Stage &stage, const TensorType &input) {
 void RandomLayers::choose_weights(Stage &stage) {
     const bool allowed = stage.kind == StageKind::depthwise ||
                          (stage.kind == StageKind::convolution && stage.in_channels == 1 && stage.out_channels == 1);
-    if (!options_.constant_weights || !allowed || !one_in(3)) return;
+    if (!options_.constant_weights || !allowed || !random_.one_in(3)) return;
     stage.weights.emplace();
     for (int64_t i = 0; i < stage.kernel_volume(); i++) stage.weights->push_back(number());
 }
 
 void RandomLayers::add_epilogue(Stage &stage) {
     Epilogue epilogue;
-    epilogue.kind = pick(options_.epilogues);
+    epilogue.kind = random_.pick(options_.epilogues);
     const bool once = epilogue.kind == EpilogueKind::bias || epilogue.kind == EpilogueKind::scale;
     if (once && stage.has_epilogue(epilogue.kind)) return;
     if (epilogue.kind == EpilogueKind::leaky_relu) epilogue.low = number();
@@ -199,12 +194,12 @@ void RandomLayers::add_epilogue(Stage &stage) {
 
 // x where it has the output's shape and no run-time extent, else a tensor of its own, some of its extents 1.
 int RandomLayers::operand_for(const Stage &stage) {
-    if (one_in(2) && layer_.inputs[0].type == stage.output && !stage.output.has_runtime_extent()) return 0;
+    if (random_.one_in(2) && layer_.inputs[0].type == stage.output && !stage.output.has_runtime_extent()) return 0;
     TensorType type = stage.output;
-    if (one_in(4)) type.batch = 1;
-    if (one_in(4)) type.channels = 1;
+    if (random_.one_in(4)) type.batch = 1;
+    if (random_.one_in(4)) type.channels = 1;
     for (int64_t &extent : type.space) {
-        if (one_in(4)) extent = 1;
+        if (random_.one_in(4)) extent = 1;
     }
     layer_.inputs.push_back({fmt::format("t{}", layer_.inputs.size()), std::move(type)});
     return static_cast<int>(layer_.inputs.size()) - 1;

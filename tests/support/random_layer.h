@@ -6,20 +6,20 @@
 #pragma once
 
 #include <cstdint>
-#include <random>
 #include <vector>
 
 #include "convc/layer.h"
+#include "tests/support/random.h"
 
 namespace convc::test {
 
 // What the layers may contain. An empty list stands for everything there is.
 struct RandomLayerOptions {
-    std::vector<Layout> layouts;
-    std::vector<StageKind> kinds;
-    std::vector<EpilogueKind> epilogues;
-    std::vector<PadMode> pad_modes;
-    std::vector<Precision> precisions;
+    std::vector<Layout> layouts = {};
+    std::vector<StageKind> kinds = {};
+    std::vector<EpilogueKind> epilogues = {};
+    std::vector<PadMode> pad_modes = {};
+    std::vector<Precision> precisions = {};
     int most_stages = 3;
     int most_epilogues = 3;  // a stage
     int64_t most_batch = 3;
@@ -32,6 +32,7 @@ struct RandomLayerOptions {
     bool constant_weights = true;
     bool flip = true;
     bool runtime_extents = false;
+    bool integers = false;  // every constant is one
 };
 
 class RandomLayers {
@@ -41,12 +42,7 @@ public:
     Layer next();
 
 private:
-    int64_t between(int64_t low, int64_t high);  // both included
-    bool one_in(int64_t count) { return between(1, count) == 1; }
     double number();
-    template <class T>
-    T pick(const std::vector<T> &values);
-
     TensorType input_type();
     void add_stage();
     Stage channels_of(StageKind kind, const TensorType &input);
@@ -59,7 +55,7 @@ private:
     int operand_for(const Stage &stage);
 
     RandomLayerOptions options_;
-    std::mt19937_64 engine_;
+    Random random_;
     Layer layer_;
 };
 
