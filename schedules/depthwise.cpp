@@ -51,6 +51,21 @@ int64_t vector_extent(const StageGroup &group, const Target &target) {
     return std::min<int64_t>(target.vector_lanes(), power_of_two_at_most(extent));
 }
 
+// Constant kernels that are written out tap by tap.
+bool is_literal(const Stage &stage) {
+    return stage.weights && stage.kernel_volume() <= most_literal_taps;
+}
+
+// Whether the kernel copies its input into a strip with the border around it.
+bool uses_strip(const Stage &stage) {
+    return has_padding(stage) && is_literal(stage);
+}
+
+// A strip's size is constant only while each task needs the same channels of it, which a multiplier above 1 spoils.
+bool cuts_channels(const Stage &stage) {
+    return !uses_strip(stage) || stage.multiplier() == 1;
+}
+
 ViewAxis parallel_axis(const View &output) {
     if (output[view_depth].extent > 1) return view_depth;
     return output[view_height].extent > 1 ? view_height : view_width;
@@ -74,7 +89,8 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
          std::min<int64_t>(std::max<int64_t>(columns, 1), 16)},
         {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent},
         {"channel_parts", "parallel parts of the channels", 1,
-         channels ? std::max<int64_t>(output[view_channel].extent / lanes, 1) : output[view_channel].extent},
+         cuts_channels(group.stage(0)) ? std::max<int64_t>(output[view_channel].extent / (channels ? lanes : 1), 1)
+                                       : 1},
         {"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1},
     };
 }
@@ -127,8 +143,7 @@ public:
         by_channel_ = vectors_of_channels(request().group, request().target);
         vector_ = static_cast<int>(vector_extent(request().group, request().target));
         multiplier_ = static_cast<int>(stage().multiplier());
-        literal_ = stage().weights && stage().kernel_volume() <= most_literal_taps;
-        if (literal_) {
+        if (is_literal(stage())) {
             define_literal();
         } else {
             define_loop();
@@ -140,7 +155,7 @@ public:
     void schedule() {
         const Var task("task");
         const Var inner = schedule_output(task);
-        if (literal_ && has_padding(stage())) {
+        if (uses_strip(stage())) {
             schedule_strip(source_, output(), task, lanes(), arguments()[0].view);
         }
         const Var along = by_channel_ ? v_.c : v_.x;
@@ -148,7 +163,7 @@ public:
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, by_channel_ ? vector_ : 1);
         accumulator_.bound_extent(v_.x, by_channel_ ? static_cast<int>(columns) : columns * vector_);
         accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
-        if (literal_) return;
+        if (is_literal(stage())) return;
         Halide::Stage update = accumulator_.update();
         update.reorder({v_.c, v_.x, r_[0], r_[1], r_[2]}).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
         if (stage_axis(stage(), view_width).kernel * columns <= most_unrolled_taps) update.unroll(r_[0]);
@@ -206,7 +221,7 @@ private:
     void define_literal() {
         const Stage &s = stage();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
-        source_ = has_padding(s) ? zero_padded(x(), s, arguments()[0].view) : Func(x());
+        source_ = uses_strip(s) ? zero_padded(x(), s, arguments()[0].view) : Func(x());
         Expr sum = 0.0f;
         for (int64_t i = 0; i < s.kernel_volume(); i++) {
             const auto weight = static_cast<float>((*s.weights)[static_cast<size_t>(i)]);
@@ -260,7 +275,7 @@ private:
     RDom r_;
     Func source_{"source"}, accumulator_{"accumulator"};
     Halide::Buffer<float> table_;
-    bool by_channel_ = true, literal_ = false;
+    bool by_channel_ = true;
     int vector_ = 1, multiplier_ = 1;
 };
 
