@@ -1,6 +1,8 @@
 #include "compiler/syntax/lexer.h"
 
+#include <llvm/ADT/StringRef.h>
 #include <llvm/Support/ConvertUTF.h>
+#include <llvm/Support/Locale.h>
 
 #include <array>
 #include <string>
@@ -112,6 +114,12 @@ std::string with_ascii_times(std::string_view text) {
     return meant;
 }
 
+// A character, or its bytes in figures if a terminal would not show it.
+std::string printable(std::string_view character) {
+    const int columns = llvm::sys::locale::columnWidth(llvm::StringRef(character));
+    return columns > 0 ? std::string(character) : excerpt(character);
+}
+
 class Lexer {
 public:
     Lexer(const SourceFile &file, Diagnostics &diagnostics) : text_(file.text), diagnostics_(diagnostics) {}
@@ -173,14 +181,14 @@ private:
         at_ = next_line;
     }
 
-    // Comments may hold any characters, but the file stays UTF-8 text.
+    // Comments and strings may hold any characters, but the file stays UTF-8 text.
     void check_bytes(size_t end) {
         while (at_ < end) {
             const auto byte = static_cast<unsigned char>(text_[at_]);
             if (byte >= 0x80 && character_length() > 0) {
                 at_ += character_length();
-            } else if (byte >= 0x80 || (byte < 0x20 && byte != '\t' && byte != '\r')) {
-                bad_bytes();
+            } else if (byte >= 0x80 || (byte < 0x20 && byte != '\t')) {
+                bad_bytes();  // a carriage return, too: only at the end of a line is it white space
             } else {
                 at_++;
             }
@@ -249,7 +257,13 @@ private:
 
     void string() {
         const size_t stop = text_.find_first_of("\"\n", at_ + 1);
-        if (stop != std::string_view::npos && text_[stop] == '"') return emit(TokenKind::string, stop + 1 - at_);
+        if (stop != std::string_view::npos && text_[stop] == '"') {
+            const size_t begin = at_;
+            const size_t errors = diagnostics_.errors();
+            check_bytes(stop);
+            at_ = begin;
+            return emit(TokenKind::string, stop + 1 - begin, diagnostics_.errors() > errors);
+        }
         size_t end = std::min(stop, text_.size());
         if (end > at_ && text_[end - 1] == '\r') end--;
         diagnostics_.report(range(end - at_), diagnostic::unterminated_string);
@@ -292,7 +306,7 @@ private:
             run += more;
         }
         at_ = begin;
-        diagnostics_.report(range(run), diagnostic::unexpected_character, std::string(text_.substr(at_, length)));
+        diagnostics_.report(range(run), diagnostic::unexpected_character, printable(text_.substr(at_, length)));
         emit(TokenKind::invalid, run);
     }
 
@@ -302,7 +316,7 @@ private:
         const auto first = static_cast<unsigned char>(text_[begin]);
         while (at_ < text_.size()) {
             const auto byte = static_cast<unsigned char>(text_[at_]);
-            const bool control = byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r';
+            const bool control = byte < 0x20 && byte != '\n' && byte != '\t';
             if (!control && byte != 0x7f && (byte < 0x80 || character_length() > 0)) break;
             at_++;
         }

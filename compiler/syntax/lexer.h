@@ -7,7 +7,7 @@
 
 namespace convc {
 
-inline constexpr size_t max_source_bytes = size_t{64} << 20;  // a larger text is one diagnostic and no tokens
+inline constexpr size_t max_source_bytes = size_t{16} << 20;  // a larger text is one diagnostic and no tokens
 
 TokenizedText tokenize(const SourceFile &file, Diagnostics &diagnostics);
 

@@ -161,7 +161,7 @@ TEST(Diagnostics, EachKindIsShownByAFileTest) {
     const std::filesystem::path root = CONVC_SOURCE_FOLDER;
     const std::set<std::string> declared =
         matches(read(root / "compiler/syntax/diagnostic_kinds.h"), std::regex("\"([a-z0-9-]+)\",\\s*Severity::"));
-    std::set<std::string> shown{"source-too-large"};  // 64 MiB of text: parser_test.cpp
+    std::set<std::string> shown{"source-too-large"};  // 16 MiB of text: parser_test.cpp
     for (const auto &entry : std::filesystem::directory_iterator(root / "tests/syntax/testdata")) {
         shown.merge(matches(read(entry.path()), std::regex("# CHECK:STDERR: .* \\[([a-z0-9-]+)\\]\n")));
     }

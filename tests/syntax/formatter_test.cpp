@@ -103,8 +103,8 @@ TEST(Formatter, GivesEachRowOfLongWeightsALine) {
                   std::string(26, ' ') + row + "], pad=1) + relu\n");
     const std::string volume = format(head + "f(w=[" + plane + "," + plane + "])");
     EXPECT_EQ(volume.substr(head.size()), "\n    f(w=[[" + row + ",\n          " + row + ",\n          " + row +
-                                              "],\n         [" + row + ",\n          " + row + ",\n          " +
-                                              row + "]])\n");
+                                              "],\n         [" + row + ",\n          " + row + ",\n          " + row +
+                                              "]])\n");
     EXPECT_EQ(volume, format(volume));
 }
 

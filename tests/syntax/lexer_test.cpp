@@ -80,7 +80,11 @@ TEST(Lexer, DiagnosesWhatIsNoText) {
     EXPECT_EQ(lex("\xe2\x82").ids, Texts{"invalid-byte"});      // a character cut short by the end
     EXPECT_EQ(lex("\"abc").ids, Texts{"unterminated-string"});
     EXPECT_EQ(lex("\"abc\nlet").ids, Texts{"unterminated-string"});
+    EXPECT_EQ(lex("\"a\xff\x01\"").ids, Texts{"invalid-byte"});
+    EXPECT_EQ(lex("\"a\x01\"").ids, Texts{"control-character"});
+    EXPECT_EQ(lex("# a comment\rlet a = 1").ids, Texts{"control-character"});  // it would hide the let
     EXPECT_EQ(lex("a $ b").ids, Texts{"unexpected-character"});
+    EXPECT_EQ(lex("\u0085").ids, Texts{"unexpected-character"});
     EXPECT_EQ(lex("größe").ids, Texts{"unexpected-character"});
 }
 

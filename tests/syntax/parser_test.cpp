@@ -5,6 +5,8 @@
 
 #include <chrono>
 
+#include "compiler/syntax/lexer.h"
+
 namespace convc {
 namespace {
 
@@ -226,7 +228,7 @@ INSTANTIATE_TEST_SUITE_P(Texts, Hostile, testing::ValuesIn(hostile_texts()),
                          [](const auto &test) { return test.param.name; });
 
 TEST(HostileLimits, SourcesLargerThanTheLimitAreOneDiagnostic) {
-    EXPECT_EQ(parse(std::string((size_t{64} << 20) + 1, ' ')).ids(), Ids{"source-too-large"});
+    EXPECT_EQ(parse(std::string(max_source_bytes + 1, ' ')).ids(), Ids{"source-too-large"});
 }
 
 TEST(HostileLimits, DeepNestingIsOneDiagnostic) {
