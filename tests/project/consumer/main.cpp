@@ -15,7 +15,7 @@ int fail(const convc::Error &error) {
 
 int main() {
     convc::Result<convc::Layer> layer =
-        convc::parse_layer("f32 nhwc[1, 3, 3, 1] -> conv(1, 3x3, weights=[1,1,1,1,1,1,1,1,1])");
+        convc::parse_layer("f32 nhwc[1, 3, 3, 1] -> conv(1, 3x3, weights=[[1, 1, 1], [1, 1, 1], [1, 1, 1]])");
     if (!layer) return fail(layer.error());
     convc::Result<convc::LoadedKernel> kernel = convc::load_layer(*layer);
     if (!kernel) return fail(kernel.error());
