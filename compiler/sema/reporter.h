@@ -22,6 +22,7 @@ public:
                                 std::type_identity_t<Args>... args) {
         if (kind.severity == Severity::error) errors_++;
         if (!seen_.insert({kind.id.data(), range.begin, range.end}).second) return {};
+        shown_++;
         Diagnostics::Builder builder = diagnostics_.report(range, kind, args...);
         if (!context_.empty()) builder.note(context_);
         return builder;
@@ -37,13 +38,14 @@ public:
     size_t errors() const { return errors_; }  // repetitions included
 
     // The search for a similar name costs time; nobody reads the hundredth.
-    bool may_suggest() const { return errors_ < 100; }
+    bool may_suggest() const { return shown_ < 100; }
 
 private:
     Diagnostics &diagnostics_;
     std::set<std::tuple<const char *, uint32_t, uint32_t>> seen_;
     std::string context_;
     size_t errors_ = 0;
+    size_t shown_ = 0;
 };
 
 }  // namespace convc::sema

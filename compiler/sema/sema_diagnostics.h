@@ -2,7 +2,6 @@
 // file test. Lower case, no full stop; what the user wrote, and the numbers that clash.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

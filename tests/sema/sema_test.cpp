@@ -61,6 +61,17 @@ TEST(SemaTest, LayersOfAMistakenLetAreLeftOut) {
     EXPECT_EQ(checked.module.layers[0].layer.name, "c");
 }
 
+// The repetitions in a family do not use up the patience for fix-its.
+TEST(SemaTest, SuggestsAfterALargeFamilyOfMistakes) {
+    const CheckedText checked = check_text(
+        "layer f[a in {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, b in {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}](x: f32 nwc[a, 8, b]) "
+        "= "
+        "conv(1, 9)\nlayer g(x: f32 nwc[1, 8, 1]) = convv(1, 3)");
+    ASSERT_EQ(checked.diagnostics.all().size(), 2U);
+    ASSERT_EQ(checked.diagnostics.all()[1].fixits.size(), 1U);
+    EXPECT_EQ(checked.diagnostics.all()[1].fixits[0].replacement, "conv");
+}
+
 TEST(SemaTest, OneMistakeDoesNotHideTheNext) {
     const CheckedText checked =
         check_text("layer a(x: f32 nhwc[1, 8, 8, 4]) = conv(8, 9x9) -> conv(6, 3x3, groups=3) -> conv(5, 3x3, pad=-1)");
