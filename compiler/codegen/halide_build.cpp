@@ -110,6 +110,12 @@ void append_functions(Module &to, const Module &from, const std::string &externa
     for (const auto &buffer : from.buffers()) to.append(buffer);
 }
 
+FunctionMemory memory_of(const Module &module, const std::string &function) {
+    Result<FunctionMemory> memory = function_memory(module, function);
+    if (!memory) throw Halide::InternalError(memory.error().message);
+    return *memory;
+}
+
 GroupFunctions build_group(const Plan &plan, size_t index, const std::string &symbol, Module &module) {
     const PlannedGroup &planned = plan.groups[index];
     const KernelRequest request{{&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target};
@@ -120,13 +126,13 @@ GroupFunctions build_group(const Plan &plan, size_t index, const std::string &sy
     group.run = fmt::format("{}_run{}", symbol, index);
     const std::string name(algorithm->name);
     const Module run = build_module(name, request, group.arguments, group.run, true);
-    Result<FunctionMemory> memory = function_memory(run, group.run);
-    if (!memory) throw Halide::InternalError(memory.error().message);
-    group.run_memory = *memory;
+    group.run_memory = memory_of(run, group.run);
     append_functions(module, run, group.run);
     if (has_parameters(group.arguments)) {
         group.pack = fmt::format("{}_pack{}", symbol, index);
-        append_functions(module, build_module(name + "_pack", request, group.arguments, group.pack, false), group.pack);
+        const Module pack = build_module(name + "_pack", request, group.arguments, group.pack, false);
+        if (memory_of(pack, group.pack).bytes() > 0) throw Halide::InternalError("packing has no workspace");
+        append_functions(module, pack, group.pack);
     }
     return group;
 }
