@@ -172,7 +172,8 @@ Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listi
     kernel.target = plan.target.full_name();
     kernel.packed_bytes = entry.packed_bytes;
     kernel.workspace_bytes = entry.workspace_bytes;
-    kernel.objects = {{symbol + ".o", *std::move(entry_object)}, {symbol + "_kernel.o", *std::move(renamed)}};
+    // With a dot, which no layer's name has: a layer called NAME_kernel may stand beside NAME.
+    kernel.objects = {{symbol + ".o", *std::move(entry_object)}, {symbol + ".kernel.o", *std::move(renamed)}};
     return kernel;
 }
 

@@ -123,13 +123,14 @@ GroupFunctions build_group(const Plan &plan, size_t index, const std::string &sy
 
     GroupFunctions group;
     group.arguments = algorithm->arguments(request);
-    group.run = fmt::format("{}_run{}", symbol, index);
+    // Names that no layer and no program of a user's has: hidden names meet all others of a static link.
+    group.run = fmt::format("convc_{}_run{}", symbol, index);
     const std::string name(algorithm->name);
     const Module run = build_module(name, request, group.arguments, group.run, true);
     group.run_memory = memory_of(run, group.run);
     append_functions(module, run, group.run);
     if (has_parameters(group.arguments)) {
-        group.pack = fmt::format("{}_pack{}", symbol, index);
+        group.pack = fmt::format("convc_{}_pack{}", symbol, index);
         const Module pack = build_module(name + "_pack", request, group.arguments, group.pack, false);
         if (memory_of(pack, group.pack).bytes() > 0) throw Halide::InternalError("packing has no workspace");
         append_functions(module, pack, group.pack);

@@ -149,7 +149,7 @@ TEST_F(Archive, LinksWithOthersWhole) {
 TEST_F(Archive, HoldsTheKernelsAndTheirRuntime) {
     const std::string archive = folder.write("libnet.a", written());
     EXPECT_EQ(run_command("ar t " + archive).output,
-              "scale_twice.o\nscale_twice_kernel.o\ndoubled.o\ndoubled_kernel.o\nconvc_kernel_runtime.o\n");
+              "scale_twice.o\nscale_twice.kernel.o\ndoubled.o\ndoubled.kernel.o\nconvc_kernel_runtime.o\n");
 }
 
 TEST_F(Archive, IsTheSameBytesEachTime) {

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <thread>
 
 #include "compiler/codegen/codegen.h"
@@ -98,6 +99,21 @@ TEST(Library, ShowsOnlyThePublicNames) {
         }
     }
     EXPECT_EQ(SharedLibrary(compile_all()).exports(), expected);
+}
+
+// Layers may be called like anything that code generation makes up for another.
+TEST(Library, TakesLayersWhoseNamesLookGenerated) {
+    std::vector<Kernel> kernels;
+    std::set<std::string> files;
+    const Layer layer = LayerBuilder(nhwc(1, 4, 4, 4)).conv(8, square(1)).epilogue(EpilogueKind::bias);
+    for (const char *name : {"a", "a_kernel", "a_run0", "a_pack0", "a_run0_run0"}) {
+        kernels.push_back(compile({name, layer}));
+        for (const ObjectFile &object : kernels.back().objects) {
+            EXPECT_TRUE(files.insert(object.name).second) << object.name << " would be overwritten";
+        }
+    }
+    const SharedLibrary library(kernels);
+    EXPECT_STREQ(library.info("a_run0").name, "a_run0");
 }
 
 // An archive depends on its layers alone: not on what was compiled before, nor on how many threads compiled (`-j`).

@@ -66,7 +66,7 @@ Kernel make_kernel(const EntryPoints &entry, const std::string &functions) {
     kernel.packed_bytes = entry.packed_bytes;
     kernel.workspace_bytes = entry.workspace_bytes;
     kernel.objects = {{entry.symbol + ".o", expect_value(build_entry_object(entry, target))},
-                      {entry.symbol + "_kernel.o", expect_value(rename_runtime_symbols(compile_c(functions), names))}};
+                      {entry.symbol + ".kernel.o", expect_value(rename_runtime_symbols(compile_c(functions), names))}};
     return kernel;
 }
 
