@@ -59,20 +59,21 @@ Status check_object(const Kernel &kernel, const ObjectFile &file, const Target &
     return add_names(kernel, elf, owners);
 }
 
-Status check_kernel_runtime(std::string_view runtime, const Target &target) {
-    auto object = llvm::object::ObjectFile::createELFObjectFile(buffer_of(runtime, "kernel runtime"));
+}  // namespace
+
+Result<ObjectFile> kernel_runtime(const Target &target) {
+    ObjectFile file{"convc_kernel_runtime.o", std::string(kernel_runtime_object())};
+    auto object = llvm::object::ObjectFile::createELFObjectFile(buffer_of(file.bytes, file.name));
     if (!object) return internal_error(object.takeError());
-    if (llvm::cast<ELFObjectFileBase>(**object).getEMachine() == machine_of(target)) return {};
+    if (llvm::cast<ELFObjectFileBase>(**object).getEMachine() == machine_of(target)) return file;
     return Error{Failure::environment, fmt::format("cannot write an archive for {}: this build of convc has the kernel "
                                                    "runtime of its own architecture only",
                                                    target.name())};
 }
 
-}  // namespace
-
 Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target) {
-    const std::string_view runtime = kernel_runtime_object();
-    if (Status status = check_kernel_runtime(runtime, target); !status) return status.error();
+    const Result<ObjectFile> runtime = kernel_runtime(target);
+    if (!runtime) return runtime.error();
     Owners owners;
     std::vector<llvm::NewArchiveMember> members;
     for (const Kernel *kernel : kernels) {
@@ -81,8 +82,7 @@ Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, co
             members.emplace_back(buffer_of(file.bytes, file.name));
         }
     }
-    const std::string runtime_name = "convc_kernel_runtime.o";
-    members.emplace_back(buffer_of(runtime, runtime_name));
+    members.emplace_back(buffer_of(runtime->bytes, runtime->name));
 
     std::string problem;
     const auto note = [&problem](llvm::Error error) { problem += llvm::toString(std::move(error)); };

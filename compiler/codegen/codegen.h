@@ -25,8 +25,8 @@ struct Listings {
 // Compiles. `symbol` is the C name and prefix of every symbol. Thread-safe. A failure of Halide's or LLVM's comes back
 // as Failure::internal with its text.
 //
-// `baked_packed`: what the pack function wrote of the kernel compiled without it from the same plan. It becomes a constant
-// of the object, and the kernel then has no parameters; compiler/api/compile_cached.h does the whole of it.
+// `baked_packed`: what the pack function wrote of the kernel compiled without it from the same plan. It becomes a
+// constant of the object, and the kernel then has no parameters; compiler/api/compile_cached.h does the whole of it.
 Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings = nullptr,
                               const std::string &baked_packed = {});
 
@@ -36,6 +36,9 @@ struct HeaderEntry {
     Kernel kernel;
 };
 std::string write_header(const std::string &library, const std::vector<HeaderEntry> &entries);
+
+// What kernels need beside them wherever they are linked. Fails for another architecture than this machine's.
+Result<ObjectFile> kernel_runtime(const Target &target);
 
 // The archive: every kernel's objects and the kernel runtime.
 Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target);

@@ -180,6 +180,13 @@ class Compile(CliTest):
             self.assertTrue((self.folder / f"out/{layer}.o").read_bytes().startswith(b"\x7fELF"))
         self.assertIn("net.h", names)
 
+    def test_objects_link_without_the_archive(self):
+        self.compile_net("--emit", "object,header")
+        self.write("main.c", '#include "net.h"\nint main(void) { return two_info()->abi != CONVC_ABI; }\n')
+        objects = sorted(str(p) for p in (self.folder / "out").glob("*.o"))
+        self.run_tool("cc", "-std=c11", "-Wall", "-Werror", "-Iout", "main.c", *objects, "-o", "main", *LINK)
+        self.run_tool("./main")
+
     def test_wrong_requests_are_refused_and_write_nothing(self):
         self.write("net.conv", FILE)
         for options, message in ((["--emit", "ptx"], "GPU targets"), (["--emit", "exe"], "not 'exe'"),

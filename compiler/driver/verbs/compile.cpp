@@ -91,6 +91,7 @@ Result<std::vector<OutputFile>> make_files(const Options &options, const std::st
         for (const Kernel &kernel : kernels) {
             for (const ObjectFile &object : kernel.objects) files.push_back({object.name, object.bytes});
         }
+        if (const Result<ObjectFile> runtime = kernel_runtime(target)) files.push_back({runtime->name, runtime->bytes});
     }
     if (emits(options, "header")) {
         std::vector<HeaderEntry> entries;
