@@ -122,7 +122,7 @@ private:
         for (size_t a = 0; a < stage(i).axes.size(); a++) {
             const Axis &axis = stage(i).axes[a];
             const int64_t common = std::gcd(axis.stride, axis.dilation);
-            const int64_t period = axis.stride / common;
+            const int64_t period = std::max<int64_t>(axis.stride / common, 1);
             const int64_t most = axis.kernel / period + (axis.kernel % period != 0);
             const bool uneven = axis.stride > 1 && (common > 1 || axis.kernel % period != 0);
             has_even = has_even && (common == 1 || !uneven);
