@@ -180,6 +180,7 @@ std::vector<Times> run_on_all(const Loop &loop, long iterations, int threads) {
     std::atomic<int> waiting = threads;
     std::vector<Times> times(static_cast<size_t>(threads));
     std::vector<std::thread> workers;
+    workers.reserve(times.size());
     for (size_t i = 0; i < times.size(); i++) {
         workers.emplace_back([&, i] {
             if (!cpus.empty()) stay_on(cpus[i % cpus.size()]);

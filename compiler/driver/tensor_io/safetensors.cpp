@@ -112,6 +112,7 @@ Result<SafetensorsFile> SafetensorsFile::parse(std::string bytes, std::string na
 
 std::vector<std::string> SafetensorsFile::names() const {
     std::vector<std::string> all;
+    all.reserve(entries_.size());
     for (const auto &[key, entry] : entries_) all.push_back(key);
     return all;
 }

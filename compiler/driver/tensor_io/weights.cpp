@@ -82,8 +82,8 @@ Result<Tensor> read_parameter(const Layer &layer, const Parameter &parameter, co
 // What keeps a sum of fan-in products at the size of one input: uniform in +-sqrt(3 / fan-in).
 float weight_scale(const Layer &layer, const Parameter &parameter) {
     const Stage &stage = layer.stages[static_cast<size_t>(parameter.stage)];
-    const auto fan_in =
-        static_cast<double>(stage.in_channels / stage.groups) * static_cast<double>(stage.kernel_volume());
+    const int64_t channels = stage.in_channels / stage.groups;
+    const double fan_in = static_cast<double>(channels) * static_cast<double>(stage.kernel_volume());
     return static_cast<float>(std::sqrt(3.0 / std::max(fan_in, 1.0)));
 }
 
