@@ -218,6 +218,17 @@ class Compile(CliTest):
         self.compile_net("--target", "arm-64-linux", "--emit", "object")
         self.assertEqual((self.folder / "out/blur.o").read_bytes()[18], 0xB7)  # EM_AARCH64
 
+    def test_progress_is_for_terminals_and_long_work(self):
+        self.write("net.conv", FILE)
+        self.convc("compile", "net.conv", "-o", "out")  # from now on the cache has all: quick
+        self.assertEqual(self.on_a_terminal("compile", "net.conv", "-o", "out"), b"")
+        many = "layer m[c in {" + ", ".join(map(str, range(1, 60))) + "}](x: f32 nhwc[1, 9, 9, c]) = conv(c, 3x3)\n"
+        self.write("many.conv", many)
+        shown = self.on_a_terminal("compile", "many.conv", "-o", "out", "-j", "1")
+        self.assertIn(b"compiling [", shown)
+        self.assertRegex(shown, rb"\d+/59 m\[\d+\]")
+        self.assertTrue(shown.endswith(b"\r\033[K"), shown[-50:])
+
     def test_an_interrupted_compile_leaves_whole_files_or_none(self):
         self.write("net.conv", FILE)
         started = time.monotonic()

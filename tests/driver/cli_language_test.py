@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import stat
 import subprocess
@@ -85,20 +84,6 @@ class Streams(CliTest):
         del self.environment["NO_COLOR"]
         self.environment["TERM"] = "dumb"
         self.assertNotIn(b"\033", self.on_a_terminal("check", "bad.conv"))
-
-    def on_a_terminal(self, *arguments):
-        ours, its = pty.openpty()
-        process = self.start(*arguments, stderr=its)
-        process.communicate(timeout=60)
-        os.close(its)
-        text = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                text += chunk
-        except OSError:  # all of it has been read
-            pass
-        os.close(ours)
-        return text
 
 
 class Check(CliTest):

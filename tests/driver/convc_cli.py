@@ -6,6 +6,7 @@ The environment gives CONVC, the binary, and EXAMPLES, the folder of .conv files
 import ast
 import os
 import pathlib
+import pty
 import struct
 import subprocess
 import tempfile
@@ -42,6 +43,21 @@ class CliTest(unittest.TestCase):
                                 stdin=subprocess.DEVNULL if "stdin" not in options else options.pop("stdin"),
                                 stdout=options.pop("stdout", subprocess.PIPE),
                                 stderr=options.pop("stderr", subprocess.PIPE), **options)
+
+    def on_a_terminal(self, *arguments):
+        """What convc writes to standard error when that is a terminal, as bytes."""
+        ours, its = pty.openpty()
+        process = self.start(*arguments, stderr=its)
+        os.close(its)
+        text = b""
+        try:
+            while chunk := os.read(ours, 65536):
+                text += chunk
+        except OSError:  # the other side is closed: all of it has been read
+            pass
+        process.communicate(timeout=60)
+        os.close(ours)
+        return text
 
     def convc(self, *arguments, status=0, stdin=None):
         """Runs convc, expects its exit status, and returns (stdout, stderr) as text."""
