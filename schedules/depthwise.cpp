@@ -13,6 +13,7 @@
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
+#include "schedules/parallel_parts.h"
 #include "schedules/single_stage.h"
 
 namespace convc {
@@ -64,11 +65,6 @@ bool uses_strip(const Stage &stage) {
 // A strip's size is constant only while each task needs the same channels of it, which a multiplier above 1 spoils.
 bool cuts_channels(const Stage &stage) {
     return !uses_strip(stage) || stage.multiplier() == 1;
-}
-
-ViewAxis parallel_axis(const View &output) {
-    if (output[view_depth].extent > 1) return view_depth;
-    return output[view_height].extent > 1 ? view_height : view_width;
 }
 
 // ---- applicability, knobs, default
@@ -250,7 +246,7 @@ private:
         const int per_part = (tiles + channel_parts - 1) / channel_parts;
         y.split(v_.c, cp, co, std::min(per_part * tile_c, channels), TailStrategy::ShiftInwards);
         y.split(co, co, ci, tile_c, TailStrategy::ShiftInwards);
-        split_parts(view, part, tile_x);
+        split_parts(y, view, parts, tile_x, part);
         y.split(v_.x, xo, xi, tile_x, TailStrategy::ShiftInwards);
         if (channels_outside || !by_channel_) {
             y.reorder({ci, xi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
@@ -260,15 +256,6 @@ private:
         y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi);
         y.fuse(part, cp, task).fuse(task, v_.g, task).fuse(task, v_.n, task).parallel(task).never_partition(task);
         return channels_outside || !by_channel_ ? xo : co;
-    }
-
-    void split_parts(const View &view, const Var &part, int tile_x) {
-        const ViewAxis axis = parallel_axis(view);
-        const int extent = size(view[axis].extent);
-        const int unit = axis == view_width ? tile_x : 1;
-        const int units = (extent + unit - 1) / unit;
-        const int piece = std::min((units + parts - 1) / parts * unit, extent);
-        output().split(v_.vars()[axis], part, v_.vars()[axis], piece, TailStrategy::ShiftInwards);
     }
 
     ActivationVars v_;

@@ -17,6 +17,7 @@
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
+#include "schedules/parallel_parts.h"
 #include "schedules/single_stage.h"
 
 namespace convc {
@@ -40,12 +41,6 @@ int64_t channel_tile(const KernelRequest &request) {
 int64_t channel_tiles(const KernelRequest &request) {
     const int64_t tile = channel_tile(request);
     return (group_channels(request.group.stage(0)) + tile - 1) / tile;
-}
-
-// The outermost spatial axis with more than one element: the one that is cut into parallel parts.
-ViewAxis parallel_axis(const View &output) {
-    if (output[view_depth].extent > 1) return view_depth;
-    return output[view_height].extent > 1 ? view_height : view_width;
 }
 
 View output_view(const StageGroup &group) {
@@ -222,7 +217,7 @@ private:
         y.split(v_.c, co, ci, tile_, channels % tile_ == 0 ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
         const bool by_channel_parts = channel_parts > 1;
         if (by_channel_parts) y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
-        split_parts(view, part);
+        split_parts(y, view, parts, columns, part);
         y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
         std::vector<Halide::VarOrRVar> order{ci, xi, xo, v_.y, v_.z, co, part};
         if (pixels_outside) order = {ci, xi, co, xo, v_.y, v_.z, part};
@@ -243,16 +238,6 @@ private:
         if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
         if (has_padding(stage())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
         return pixels_outside ? co : xo;
-    }
-
-    void split_parts(const View &view, const Var &part) {
-        const ViewAxis axis = parallel_axis(view);
-        const Var var = v_.vars()[axis];
-        const int pieces_of = axis == view_width ? static_cast<int>(columns) : 1;
-        const int extent = size(view[axis].extent);
-        const int count = (extent + pieces_of - 1) / pieces_of;
-        const int piece = (count + parts - 1) / parts * pieces_of;
-        output().split(var, part, var, std::min(piece, extent), TailStrategy::ShiftInwards);
     }
 
     ActivationVars v_;

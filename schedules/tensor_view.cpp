@@ -50,6 +50,11 @@ View activation_view(const TensorType &type, int64_t groups, bool flatten) {
     return view;
 }
 
+ViewAxis parallel_axis(const View &activation) {
+    if (activation[view_depth].extent > 1) return view_depth;
+    return activation[view_height].extent > 1 ? view_height : view_width;
+}
+
 Axis stage_axis(const Stage &stage, ViewAxis axis) {
     const int from_last = static_cast<int>(axis) - static_cast<int>(view_width);
     const int index = static_cast<int>(stage.axes.size()) - 1 - from_last;

@@ -26,6 +26,9 @@ enum ViewAxis { view_channel, view_group, view_width, view_height, view_depth, v
 // layouts the batch too) become one long width: what a pointwise kernel wants.
 View activation_view(const TensorType &type, int64_t groups, bool flatten);
 
+// The outermost spatial axis with more than one element: the one that kernels cut into parallel parts.
+ViewAxis parallel_axis(const View &activation);
+
 // A parameter in PyTorch's row-major order.
 View parameter_view(const Parameter &parameter);
 
