@@ -52,6 +52,17 @@ class Usage(CliTest):
                          "convc: error: cannot read 'none.conv': No such file or directory\n")
         self.assertEqual(self.convc("check", ".", status=3)[1], "convc: error: cannot read '.': Is a directory\n")
 
+    def test_odd_file_names(self):
+        self.write("a:b.conv", FILE)
+        self.convc("check", "a:b.conv")
+        self.assertEqual(self.convc("fmt", "--one-line", "a:b.conv:a")[0],
+                         "f32 nhwc[1, 6, 6, 8] -> conv(8, 3x3, pad=1) + bias\n")
+        (self.folder / os.fsdecode(b"\xff.conv")).write_text(MISTAKES)
+        done = subprocess.run([CONVC, "check", "--diagnostics=json", b"\xff.conv", b"no\xff.conv"], cwd=self.folder,
+                              capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 3)
+        self.assertEqual(len([json.loads(line) for line in done.stderr.decode().splitlines()]), 2)
+
     def test_unknown_layers_are_2(self):
         self.write("net.conv", FILE)
         self.assertEqual(self.convc("explain", "net.conv:c", status=2)[1],

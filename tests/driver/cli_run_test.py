@@ -1,6 +1,7 @@
 """The verbs that run kernels in process: run, bench, cache, doctor."""
 
 import json
+import os
 import re
 import unittest
 
@@ -165,6 +166,10 @@ class Cache(CliTest):
         self.assertIn("verified  yes", self.convc("run", LAYER, "--repeat", "1", "--verify")[0])
         self.assertIn("every entry is sound", self.convc("cache", "--verify")[0])
 
+    def test_a_directory_whose_name_is_not_utf8(self):
+        self.environment["CONVC_CACHE_DIR"] = os.fsdecode(os.fsencode(self.folder) + b"/\xff")
+        self.assertEqual(json.loads(self.convc("cache", "--json")[0])["entries"], 0)
+
     def test_a_directory_that_others_can_write_is_refused_but_needed_by_nobody(self):
         (self.folder / "cache").mkdir()
         (self.folder / "cache").chmod(0o777)
@@ -180,7 +185,7 @@ class Doctor(CliTest):
     def test_the_machine_is_described(self):
         out, error = self.convc("doctor")
         self.assertEqual(error, "")
-        for line in ("target", "caches", "threads", "fma peak", "built with", "self test", "kernel cache"):
+        for line in ("target", "caches", "threads", "fma peak", "built with", "c compiler", "self test", "kernel cache"):
             self.assertIn(f"\n{line} ", "\n" + out)
         self.assertTrue(json.loads(self.convc("doctor", "--json")[0])["healthy"])
 

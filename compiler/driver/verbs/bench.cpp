@@ -82,7 +82,7 @@ int bench_as_json(Console &console, const std::vector<Plan> &plans, const Option
     }
     const ordered_json object{{"context", context(peak, plans.empty() ? Target{} : plans[0].target)},
                               {"benchmarks", entries}};
-    console.print(object.dump(2) + "\n");
+    console.print(print_json(object));
     return 0;
 }
 

@@ -51,7 +51,7 @@ int run(Console &console, const Options &options) {
         return options.verify ? cache->verify() : cache->report();
     }();
     if (!report) return console.fail(report.error());
-    console.print(options.json ? as_json(*cache, *report, options).dump(2) + "\n" : as_text(*cache, *report, options));
+    console.print(options.json ? print_json(as_json(*cache, *report, options)) : as_text(*cache, *report, options));
     if (report->damaged.empty()) return 0;
     return console.fail({Failure::environment,
                          fmt::format("{}; each is passed over and written anew when its kernel is needed",

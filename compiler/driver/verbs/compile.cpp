@@ -56,7 +56,9 @@ Result<Target> read_target(const Options &options) {
 
 // net.conv -> net; a line given on the command line -> layer.
 std::string library_name(const Program &program) {
-    return program.is_line ? "layer" : std::filesystem::path(program.file.name).stem().string();
+    if (program.is_line) return "layer";
+    if (program.file.name == "<stdin>") return "stdin";
+    return std::filesystem::path(program.file.name).stem().string();
 }
 
 Result<std::vector<ParameterValues>> read_weights(const Options &options, const std::vector<Plan> &plans) {

@@ -1,9 +1,11 @@
 // convc doctor: the machine as convc sees it, what is installed, and what is wrong.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/driver/layer_run.h"
@@ -61,6 +63,17 @@ Finding cache() {
             report.damaged.empty()};
 }
 
+// convc needs none itself, but what it compiles is linked by one.
+Finding c_compiler() {
+    const char *path = std::getenv("PATH");
+    std::istringstream folders(path ? path : "");
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        const std::string compiler = folder + "/cc";
+        if (::access(compiler.c_str(), X_OK) == 0) return {"c_compiler", compiler, true};
+    }
+    return {"c_compiler", "none in $PATH: what `convc compile` writes has to be linked elsewhere", true};
+}
+
 // The whole way once, on a layer so small that it takes no time but the compiler's.
 Result<Verification> try_out(const Target &target) {
     Layer layer;
@@ -94,6 +107,7 @@ std::vector<Finding> examine() {
     std::vector<Finding> findings = machine(target);
     findings.push_back(fma_peak());
     findings.push_back({"built_with", build_identity(), true});
+    findings.push_back(c_compiler());
     findings.push_back(self_test(target));
     findings.push_back(cache());
     return findings;
@@ -113,7 +127,7 @@ int run(Console &console, const Options &options) {
         }
     }
     object["healthy"] = healthy;
-    if (options.json) console.print(object.dump(2) + "\n");
+    if (options.json) console.print(print_json(object));
     return healthy ? 0 : console.fail({Failure::environment, "not everything is in order"});
 }
 

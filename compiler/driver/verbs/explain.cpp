@@ -26,7 +26,7 @@ std::string as_json(const Program &program, bool with_plan) {
         if (with_plan) list.back()["plan"] = plan_json(plan_layer(program, *checked, target), target);
     }
     const bool one = list.size() == 1 && (program.is_line || !program.is_whole);
-    return (one ? list[0] : list).dump(2) + "\n";
+    return print_json(one ? list[0] : list);
 }
 
 std::string as_text(const Program &program, bool with_plan) {

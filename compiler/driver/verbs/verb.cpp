@@ -1,5 +1,7 @@
 #include "compiler/driver/verbs/verb.h"
 
+#include <nlohmann/json.hpp>
+
 namespace convc {
 
 CLI::App *new_verb(CLI::App &program, const std::string &name, const std::string &does,
@@ -30,6 +32,10 @@ Result<Session> open_session(Console &console, const CommonOptions &options) {
     Result<std::vector<LetOverride>> lets = read_lets(options.source.lets);
     if (!lets) return lets.error();
     return Session(console, std::move(*lets));
+}
+
+std::string print_json(const nlohmann::ordered_json &value) {
+    return value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace convc

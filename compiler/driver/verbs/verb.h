@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ void add_common_options(CLI::App &verb, CommonOptions &options);
 
 // The usual head of an action: --diagnostics, --let, then the session.
 Result<Session> open_session(Console &console, const CommonOptions &options);
+
+// Laid out for people too; bytes that are not UTF-8 (of a path) are replaced.
+std::string print_json(const nlohmann::ordered_json &value);
 
 void add_bench(CLI::App &program, ChosenVerb &chosen);
 void add_cache(CLI::App &program, ChosenVerb &chosen);
