@@ -11,7 +11,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double sample_seconds = 5e-6;  // a batch of calls takes at least this long: 200 times a clock reading
-constexpr double slice_seconds = 25e-3;  // between two bursts of the peak
+constexpr double slice_seconds = 25e-3;  // between two bursts of the peak, at most
+constexpr int fewest_slices = 4;         // so that one bad moment of a busy machine does not spoil all runs
 constexpr int fewest_repeats = 5;
 constexpr int most_repeats = 20'000;
 
@@ -54,14 +55,18 @@ Timing time_kernel(const std::function<void()> &call, const TimingOptions &optio
         options.repeats > 0 ? options.repeats : repeats_within(options.budget_seconds, estimate * batch);
     std::vector<double> samples;
     samples.reserve(static_cast<size_t>(repeats));
-    while (static_cast<int>(samples.size()) < repeats) {
+    const auto missing = [&] { return static_cast<size_t>(repeats) - samples.size(); };
+    const size_t most_in_slice = static_cast<size_t>((repeats + fewest_slices - 1) / fewest_slices);
+    while (missing() > 0) {
         if (peak) {
             peak->burst();
             call();  // takes its data back into the caches and wakes the threads again
         }
         const Clock::time_point slice = Clock::now();
-        do samples.push_back(time_batch(call, batch));
-        while (static_cast<int>(samples.size()) < repeats && since(slice) < slice_seconds);
+        const size_t end = samples.size() + std::min(missing(), most_in_slice);
+        do {
+            samples.push_back(time_batch(call, batch));
+        } while (samples.size() < end && since(slice) < slice_seconds);
     }
     return {*std::min_element(samples.begin(), samples.end()), median_of(samples), repeats};
 }

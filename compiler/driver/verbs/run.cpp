@@ -103,8 +103,9 @@ void print_one(Console &console, const Plan &plan, const LayerResult &result, co
     const Speed &speed = result.speed;
     console.print(fmt::format("{}\n", plan.layer.canonical_line()));
     console.print(fmt::format("  schedule  {} ({})\n", print_schedules(plan.schedules()), plan.origin_name()));
-    console.print(fmt::format("  time      minimum {:.4f} ms, median {:.4f} ms, {} runs\n", speed.timing.minimum * 1e3,
-                              speed.timing.median * 1e3, speed.timing.repeats));
+    console.print(fmt::format("  time      minimum {} ms, median {} ms, {} run{}\n", milliseconds(speed.timing.minimum),
+                              milliseconds(speed.timing.median), speed.timing.repeats,
+                              speed.timing.repeats == 1 ? "" : "s"));
     console.print(
         fmt::format("  rate      {:.1f} GFLOP/s, {:.1f} % of the FMA peak of {:.1f} GFLOP/s measured in the "
                     "same run ({}, {} thread{})\n",

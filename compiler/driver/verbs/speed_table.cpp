@@ -66,7 +66,8 @@ std::string SpeedTable::line(const std::string &name, const std::string &shape, 
 
 std::string milliseconds(double seconds) {
     const double value = seconds * 1e3;
-    return value < 1 ? fmt::format("{:.4f}", value) : fmt::format("{:.3f}", value);
+    const int decimals = value < 0.01 ? 6 : value < 1 ? 4 : 3;
+    return fmt::format("{:.{}f}", value, decimals);
 }
 
 const char *isa_name(Isa isa) {

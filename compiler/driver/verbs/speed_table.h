@@ -26,7 +26,7 @@ private:
     size_t name_width_, shape_width_, macs_width_;
 };
 
-std::string milliseconds(double seconds);  // four significant digits or so
+std::string milliseconds(double seconds);  // at least four significant digits
 const char *isa_name(Isa isa);             // "avx2"
 
 }  // namespace convc
