@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "compiler/plan/host_target.h"
 #include "schedules/schedule_table.h"
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/random_layer.h"
@@ -33,7 +32,7 @@ protected:
     void expect_schedules_right(StageKind kind, std::string_view name, int count) {
         const Algorithm *algorithm = algorithm_named(name);
         ASSERT_NE(algorithm, nullptr);
-        const Target target = host_target();
+        const Target target = test::kernel_target();
         const uint64_t seed = GetParam() * 100 + static_cast<uint64_t>(kind);
         test::RandomLayers layers(seed, {.layouts = {Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw},
                                          .kinds = {kind},

@@ -1,0 +1,58 @@
+// Layers that a kernel once got wrong, each named for what broke.
+#include <gtest/gtest.h>
+
+#include "compiler/sema/sema.h"
+#include "compiler/syntax/parser.h"
+#include "tests/support/compiled_kernel.h"
+
+namespace convc {
+namespace {
+
+struct Case {
+    const char *broke;
+    const char *line;
+    const char *schedule = "";  // the default one where empty
+};
+
+const std::vector<Case> cases{
+    {"ReadPastTheEndOfAnAddedTensor",
+     "(x: f32 ncw[2, 24, 3], t1: f32 ncw[2, 5, 2]) -> conv(5, 3, stride=2, pad=[2:1]) + add(t1)"},
+    {"ReadPastTheEndOfABroadcastTensor",
+     "(x: f32 ncw[2, 10, 8], t1: f32 ncw[1, 1, 9]) -> conv(8, 1, pad=[0:1]) + mul(t1) + relu"},
+    {"ReadPastTheEndOfAddedX", "f32 nhwc[1, 14, 13, 24] -> conv(24, 1x1) + bias + add(x)"},
+    {"ReadBeforeTheInputOfAConstantKernel",
+     "f32 nhwc[2, 6, 6, 4] -> depthwise(1x2, pad=[0:0, 0:1], flip, weights=[-4, -2]) + gelu"},
+    {"PartsOfChannelsThatCutAMultiplier",
+     "f32 nhwc[2, 3, 5, 15] -> depthwise(3x2, pad=[2:2, 1:0], dilation=1x2, multiplier=3)"},
+    {"PartsOfChannelsThatCutAMultiplierOfAConstantKernel",
+     "f32 ncw[2, 7, 17] -> depthwise(3, pad=1, multiplier=3, weights=[7, 7, -8])"},
+    {"ATailOfChannelsAfterPadding", "f32 ncw[2, 16, 30] -> conv(17, 4, stride=3, pad=[1:4], dilation=3)",
+     "direct(vectors=1, columns=6, parts=5, channel_parts=1, pixels_outside=1, unroll=1)"},
+    {"GroupsOfOneOutputChannel",
+     "(x: f32 nchw[2, 2, 22, 9], t1: f32 nchw[2, 2, 7, 4]) -> "
+     "conv(2, 5x5, stride=3x2, pad=[2:1, 0:11], dilation=1x3, groups=2) + add(t1)"},
+    {"ADepthwiseByDirect", "f32 ncw[3, 33, 7] -> depthwise(5, stride=2, pad=[1:6], dilation=2) + relu6",
+     "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
+};
+
+class Regression : public testing::TestWithParam<Case> {};
+
+TEST_P(Regression, IsRightNow) {
+    const SourceFile file{"<layer>", GetParam().line};
+    Diagnostics diagnostics;
+    const CheckedModule checked = check_module(parse_module(file, diagnostics), diagnostics);
+    ASSERT_EQ(checked.layers.size(), 1U) << render_text(file, diagnostics, false);
+    std::vector<Schedule> schedules;
+    if (*GetParam().schedule != '\0') {
+        const Result<Schedule> schedule = parse_schedule(GetParam().schedule);
+        ASSERT_TRUE(schedule) << schedule.error().message;
+        schedules.push_back(*schedule);
+    }
+    test::expect_right(checked.layers[0].layer, schedules);
+}
+
+INSTANTIATE_TEST_SUITE_P(Once, Regression, testing::ValuesIn(cases),
+                         [](const testing::TestParamInfo<Case> &tested) { return tested.param.broke; });
+
+}  // namespace
+}  // namespace convc
