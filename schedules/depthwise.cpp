@@ -152,7 +152,10 @@ public:
         const Var task("task");
         const Var inner = schedule_output(task);
         if (uses_strip(stage())) {
-            schedule_strip(source_, output(), task, lanes(), arguments()[0].view);
+            // Not wider than the channels of one task: a wider vector would start before the first of them.
+            int strip_lanes = lanes();
+            while (task_channels_ % strip_lanes != 0) strip_lanes /= 2;
+            schedule_strip(source_, output(), task, strip_lanes, arguments()[0].view);
         }
         const Var along = by_channel_ ? v_.c : v_.x;
         // The bounds are stated because Halide does not see through every shifted tail that they are constant.
@@ -244,7 +247,8 @@ private:
         const int channels = size(view[view_channel].extent);
         const int tiles = (channels + tile_c - 1) / tile_c;
         const int per_part = (tiles + channel_parts - 1) / channel_parts;
-        y.split(v_.c, cp, co, std::min(per_part * tile_c, channels), TailStrategy::ShiftInwards);
+        task_channels_ = std::min(per_part * tile_c, channels);
+        y.split(v_.c, cp, co, task_channels_, TailStrategy::ShiftInwards);
         y.split(co, co, ci, tile_c, TailStrategy::ShiftInwards);
         split_parts(y, view, parts, tile_x, part);
         y.split(v_.x, xo, xi, tile_x, TailStrategy::ShiftInwards);
@@ -263,7 +267,7 @@ private:
     Func source_{"source"}, accumulator_{"accumulator"};
     Halide::Buffer<float> table_;
     bool by_channel_ = true;
-    int vector_ = 1, multiplier_ = 1;
+    int vector_ = 1, multiplier_ = 1, task_channels_ = 1;
 };
 
 // ---- weight packing
