@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import struct
 import unittest
+import zipfile
 
 from convc_cli import CliTest, npy, png, read_npy
 
@@ -44,6 +46,28 @@ class Run(CliTest):
         self.convc("run", "f32 nhwc[1, 1, 3, 2] -> conv(2, 1x1) + bias", "--input", "x.npy", "--weights", "w",
                    "--output", "y.npy", "--repeat", "1", "--verify")
         self.assertEqual(read_npy(self.folder / "y.npy"), ([1, 1, 3, 2], [11, 20, 13, 22, 15, 24]))
+
+    def test_weights_come_from_archives_too(self):
+        layer = "f32 nhwc[1, 1, 3, 2] -> conv(2, 1x1) + bias"
+        tensors = {"0.weight": ([2, 2, 1, 1], [0, 1, 1, 0]), "0.bias": ([2], [10, 20])}
+        self.write("x.npy", npy([1, 1, 3, 2], range(6)))
+        with zipfile.ZipFile(self.folder / "w.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, tensor in tensors.items():
+                archive.writestr(f"{name}.npy", npy(*tensor))
+        header, data = {}, b""
+        for name, (shape, values) in tensors.items():
+            begin = len(data)
+            data += struct.pack(f"<{len(values)}d", *values)
+            header[name] = {"dtype": "F64", "shape": shape, "data_offsets": [begin, len(data)]}
+        text = json.dumps(header).encode()
+        self.write("w.safetensors", struct.pack("<Q", len(text)) + text + data)
+        for weights in ("w.npz", "w.safetensors"):
+            self.convc("run", layer, "--input", "x.npy", "--weights", weights, "--output", "y.npy", "--repeat", "1")
+            self.assertEqual(read_npy(self.folder / "y.npy")[1], [11, 20, 13, 22, 15, 24])
+        error = self.convc("run", "f32 nhwc[1, 1, 3, 2] -> conv(3, 1x1)", "--weights", "w.npz", status=1)[1]
+        self.assertIn("weights '0.weight': the shape is [2, 2, 1, 1], but layer 'layer' takes [3, 2, 1, 1]", error)
+        error = self.convc("run", layer + " -> conv(1, 1x1)", "--weights", "w.npz", status=1)[1]
+        self.assertIn("the weights have no '1.weight', which layer 'layer' takes, of shape [1, 2, 1, 1]", error)
 
     def test_further_tensors_are_named(self):
         self.write("x.npy", npy([1, 2, 2, 1], [1, 2, 3, 4]))
@@ -130,7 +154,7 @@ class Run(CliTest):
         result = json.loads(self.convc("bench", "net.conv", "--json", "--repeat", "5")[0])
         self.assertEqual([entry["name"] for entry in result["benchmarks"]], ["a", "body[8]", "body[16]"])
         for entry in result["benchmarks"]:
-            self.assertEqual(entry["time_unit"], "us")
+            self.assertEqual(entry["time_unit"], "ns")
             self.assertEqual(entry["run_type"], "iteration")
             self.assertEqual(entry["iterations"], 5)
             self.assertGreater(entry["real_time"], 0)

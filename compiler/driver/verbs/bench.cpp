@@ -35,7 +35,8 @@ Result<Speed> measure(const Plan &plan, const Options &options, FmaPeak &peak) {
     return measure_call(*call, data->layer, {options.repeat, 0.5}, peak);
 }
 
-// The keys that Google Benchmark's own output has and its compare.py reads; times are the minimum.
+// The keys that Google Benchmark's own output has and its compare.py reads; times are the minimum. Nanoseconds,
+// because compare.py prints no decimals.
 ordered_json entry(const Plan &plan, const Speed &speed, size_t index) {
     const std::string name = plan.layer.name;
     return {{"name", name},
@@ -47,10 +48,10 @@ ordered_json entry(const Plan &plan, const Speed &speed, size_t index) {
             {"repetition_index", 0},
             {"threads", 1},
             {"iterations", speed.timing.repeats},
-            {"real_time", speed.timing.minimum * 1e6},
-            {"cpu_time", speed.timing.minimum * 1e6},
-            {"time_unit", "us"},
-            {"median_time", speed.timing.median * 1e6},
+            {"real_time", speed.timing.minimum * 1e9},
+            {"cpu_time", speed.timing.minimum * 1e9},
+            {"time_unit", "ns"},
+            {"median_time", speed.timing.median * 1e9},
             {"GFLOP/s", speed.gflops},
             {"peak_share", speed.share()},
             {"label", plan.layer.canonical_line()},
