@@ -1,7 +1,7 @@
 /* convc.h: what every kernel that convc compiles has in common, in plain C.
  *
- * `convc compile net.conv -o out` writes out/libnet.a and out/net.h; net.h repeats this text, so a program needs nothing but
- * those two files. For each layer NAME of net.conv it declares
+ * `convc compile net.conv -o out` writes out/libnet.a and out/net.h; net.h repeats this text, so a program needs
+ * nothing but those two files. For each layer NAME of net.conv it declares
  *
  *     typedef struct { const float *w0, *b0; } NAME_weights;
  *     size_t NAME_packed_bytes(void);
@@ -10,8 +10,8 @@
  *     int    NAME(const float *x, const void *packed, float *y, void *workspace);         0, or a CONVC_ERROR_*
  *     const convc_kernel_info *NAME_info(void);
  *
- * packed and workspace are 64-byte aligned, NULL when their size is 0, and overlap nothing. The call allocates nothing and
- * may be made from many threads at once, each with its own workspace.
+ * packed and workspace are 64-byte aligned, NULL when their size is 0, and overlap nothing. The call allocates nothing
+ * and may be made from many threads at once, each with its own workspace.
  */
 #ifndef CONVC_H
 #define CONVC_H
@@ -66,7 +66,8 @@ typedef struct convc_kernel_info {
     const convc_parameter_info *parameters; /* in the order of NAME_weights' members; NULL when there are none */
     size_t packed_bytes;
     size_t workspace_bytes;
-    /* NAME_pack and NAME with uniform arguments. extents: the run-time extents in x's axis order, NULL when there are none. */
+    /* NAME_pack and NAME with uniform arguments. extents: the run-time extents in x's axis order, NULL when there are
+     * none. */
     int (*pack)(const float *const *parameters, void *packed);
     int (*run)(const int64_t *extents, const float *const *inputs, const void *packed, float *y, void *workspace);
 } convc_kernel_info;

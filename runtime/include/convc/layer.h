@@ -21,9 +21,9 @@ enum class DataType { f32 };
 // Where batch n, channels c and the spatial axes (d, h, w) stand in memory, outermost first.
 enum class Layout { nwc, ncw, nhwc, nchw, ndhwc, ncdhw };
 
-int spatial_rank(Layout layout);             // 1, 2 or 3
-bool channels_last(Layout layout);           // nwc, nhwc, ndhwc
-const char *layout_name(Layout layout);      // "nhwc"
+int spatial_rank(Layout layout);         // 1, 2 or 3
+bool channels_last(Layout layout);       // nwc, nhwc, ndhwc
+const char *layout_name(Layout layout);  // "nhwc"
 std::optional<Layout> layout_named(std::string_view name);
 
 struct TensorType {
@@ -34,9 +34,9 @@ struct TensorType {
     std::vector<int64_t> space;  // depth, height, width, as far as the layout has them
 
     int rank() const { return static_cast<int>(space.size()); }
-    std::vector<int64_t> extents() const;        // in the layout's order
+    std::vector<int64_t> extents() const;  // in the layout's order
     bool has_runtime_extent() const;
-    std::optional<int64_t> elements() const;     // nullopt: a run-time extent, or more than 2^63 - 1
+    std::optional<int64_t> elements() const;  // nullopt: a run-time extent, or more than 2^63 - 1
     bool operator==(const TensorType &) const = default;
 };
 
@@ -52,8 +52,8 @@ struct Axis {
     int64_t pad_before = 0;  // of a transposed stage: what the forward layer was padded by
     int64_t pad_after = 0;
     int64_t output_padding = 0;  // transposed only
-    // pad=same on an axis whose extent is known only at run time and whose stride exceeds 1: the padding follows from the
-    // extent when the kernel is called, and pad_before and pad_after mean nothing.
+    // pad=same on an axis whose extent is known only at run time and whose stride exceeds 1: the padding follows from
+    // the extent when the kernel is called, and pad_before and pad_after mean nothing.
     bool same_at_run_time = false;
 
     int64_t effective_kernel() const { return kernel + (kernel - 1) * (dilation - 1); }
@@ -61,7 +61,20 @@ struct Axis {
 };
 
 enum class EpilogueKind {
-    bias, relu, relu6, leaky_relu, clip, sigmoid, tanh, silu, gelu, hardswish, hardsigmoid, scale, add, mul,
+    bias,
+    relu,
+    relu6,
+    leaky_relu,
+    clip,
+    sigmoid,
+    tanh,
+    silu,
+    gelu,
+    hardswish,
+    hardsigmoid,
+    scale,
+    add,
+    mul,
 };
 
 struct Epilogue {
@@ -80,7 +93,7 @@ struct Stage {
     std::vector<Axis> axes;    // one a spatial axis; empty for shuffle
     bool flip = false;         // true convolution
     PadMode pad_mode = PadMode::zeros;
-    double pad_value = 0;      // PadMode::constant
+    double pad_value = 0;  // PadMode::constant
     Precision precision = Precision::standard;
     // Constant weights in the kernel's shape, row-major; the same for every channel of a depthwise, or a 1 -> 1 conv.
     std::optional<std::vector<double>> weights;
@@ -128,7 +141,7 @@ struct Layer {
 // `12`, `?`; shortest decimal that reads back as the same double.
 std::string print_extent(int64_t extent);
 std::string print_number(double value);
-std::string print_tensor(const TensorType &type);  // f32 nhwc[1, 56, 56, 64]
+std::string print_tensor(const TensorType &type);        // f32 nhwc[1, 56, 56, 64]
 std::string print_stage(const Layer &layer, int stage);  // conv(64, 3x3, pad=1) + bias + relu
 
 }  // namespace convc

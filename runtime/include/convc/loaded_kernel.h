@@ -1,5 +1,5 @@
-// A kernel in this process, ready to be called. Made by load_kernel() from a Kernel's objects with LLVM's ORC and JITLink;
-// no page is ever writable and executable at once. Unloaded when the last copy of the handle is gone.
+// A kernel in this process, ready to be called. Made by load_kernel() from a Kernel's objects with LLVM's ORC and
+// JITLink; no page is ever writable and executable at once. Unloaded when the last copy of the handle is gone.
 #pragma once
 
 #include <memory>

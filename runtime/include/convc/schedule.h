@@ -1,5 +1,5 @@
-// A Schedule: an algorithm's name and its integer knobs, for one group of fused stages. Plain data: printable, parseable,
-// hashable, totally ordered. `direct(channels=16, columns=6, parts=8)`
+// A Schedule: an algorithm's name and its integer knobs, for one group of fused stages. Plain data: printable,
+// parseable, hashable, totally ordered. `direct(channels=16, columns=6, parts=8)`
 #pragma once
 
 #include <compare>
