@@ -176,6 +176,7 @@ private:
             }
             const Halide::RDom r(bounds, "r");
             std::vector<Halide::Expr> where;
+            where.reserve(static_cast<size_t>(r.dimensions()));
             for (int i = 0; i < r.dimensions(); i++) where.emplace_back(r[i]);
             const Halide::Expr bits = Halide::reinterpret<int32_t>((*raw_.at(argument.name()))(where));
             Halide::Func found("found");
