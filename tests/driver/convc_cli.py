@@ -7,6 +7,7 @@ import ast
 import os
 import pathlib
 import pty
+import re
 import struct
 import subprocess
 import tempfile
@@ -64,6 +65,8 @@ class CliTest(unittest.TestCase):
         done = subprocess.run([CONVC, *map(str, arguments)], cwd=self.folder, env=self.environment,
                               input=b"" if stdin is None else stdin.encode(), capture_output=True, timeout=300)
         out, error = done.stdout.decode(), done.stderr.decode()
+        # What AddressSanitizer says of the large stack that Halide gives its compiler is not convc's.
+        error = re.sub(r"^==\d+==WARNING: ASan doesn't fully support makecontext.*\n", "", error, flags=re.MULTILINE)
         self.assertEqual(done.returncode, status, f"convc {arguments}\nstdout: {out}\nstderr: {error}")
         return out, error
 
