@@ -43,9 +43,12 @@ int explain_usage(const CLI::App &program, const CLI::ParseError &error, Console
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
         program.exit(error, std::cout, std::cerr);
         std::cout.flush();
-        return std::cout ? console.finish(0) : exit_status(Failure::environment);
+        if (std::cout) return console.finish(0);
+        return console.fail({Failure::environment, "cannot write to standard output"});
     }
-    return console.fail({Failure::usage, std::string(error.what()) + "; see convc --help"});
+    std::string help = "convc --help";
+    for (const CLI::App *verb : program.get_subcommands()) help = "convc " + verb->get_name() + " --help";
+    return console.fail({Failure::usage, fmt::format("{}; see {}", error.what(), help)});
 }
 
 // CLI11 would only say that a subcommand is missing.

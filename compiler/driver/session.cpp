@@ -99,6 +99,9 @@ Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, con
 Result<std::vector<Plan>> Session::plan(const Program &program, const Target &target) {
     Diagnostics diagnostics;
     std::vector<Plan> plans;
+    if (program.selected.empty()) {
+        return Error{Failure::invalid_input, fmt::format("{} has no layers", program.file.name)};
+    }
     for (const CheckedLayer *checked : program.selected) {
         Result<Plan> plan = plan_layer(program, *checked, target);
         if (plan) {

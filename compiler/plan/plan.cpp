@@ -87,9 +87,10 @@ Result<Plan> make_plan(const Layer &layer, const Target &target) {
 Result<Plan> make_pinned_plan(const Layer &layer, const Target &target, const std::vector<Schedule> &groups) {
     Plan plan{layer, target, {}, Plan::Origin::pinned};
     if (groups.size() != layer.stages.size()) {
-        return Error{Failure::invalid_input,
-                     fmt::format("{} schedules for {} stages: every algorithm so far computes one", groups.size(),
-                                 layer.stages.size())};
+        return Error{
+            Failure::invalid_input,
+            fmt::format("{} schedule{} for {} stage{}: every algorithm so far computes one", groups.size(),
+                        groups.size() == 1 ? "" : "s", layer.stages.size(), layer.stages.size() == 1 ? "" : "s")};
     }
     for (int stage = 0; stage < static_cast<int>(layer.stages.size()); stage++) {
         const Schedule &schedule = groups[static_cast<size_t>(stage)];

@@ -157,6 +157,12 @@ constexpr std::string_view library_names[]{
     "waitpid"sv,   "write"sv,       "y0"sv,       "y1"sv,        "yn"sv,
 };
 
+// What <stddef.h> and <stdint.h>, which the header includes, define by names that follow no pattern. Sorted.
+constexpr std::array header_names{"NULL"sv,           "PTRDIFF_MAX"sv, "PTRDIFF_MIN"sv, "SIG_ATOMIC_MAX"sv,
+                                  "SIG_ATOMIC_MIN"sv, "SIZE_MAX"sv,    "WCHAR_MAX"sv,   "WCHAR_MIN"sv,
+                                  "WINT_MAX"sv,       "WINT_MIN"sv,    "max_align_t"sv, "offsetof"sv,
+                                  "ptrdiff_t"sv,      "size_t"sv};
+
 constexpr std::array generated_parameters{"packed"sv, "workspace"sv, "y"sv};
 
 constexpr std::array suffixes{"_cuda"sv,         "_cuda_host"sv, "_info"sv,           "_pack"sv,
@@ -166,8 +172,17 @@ bool contains(std::span<const std::string_view> sorted, std::string_view name) {
     return std::binary_search(sorted.begin(), sorted.end(), name);
 }
 
+static_assert(std::is_sorted(header_names.begin(), header_names.end()));
 static_assert(std::is_sorted(keywords.begin(), keywords.end()));
 static_assert(std::is_sorted(std::begin(library_names), std::end(library_names)));
+
+// int32_t, UINT_FAST8_MAX, INT64_C and all that the C standard keeps for <stdint.h>.
+bool is_header_name(std::string_view name) {
+    if (contains(header_names, name)) return true;
+    if (name.starts_with("int") || name.starts_with("uint")) return name.ends_with("_t");
+    if (!name.starts_with("INT") && !name.starts_with("UINT")) return false;
+    return name.ends_with("_MAX") || name.ends_with("_MIN") || name.ends_with("_C");
+}
 
 bool is_reserved_identifier(std::string_view name) {
     if (name.starts_with("__")) return true;
@@ -179,7 +194,10 @@ bool is_reserved_identifier(std::string_view name) {
 std::optional<std::string_view> why_reserved_function(std::string_view name) {
     if (contains(keywords, name)) return "a keyword of C or C++";
     if (contains(library_names, name)) return "a name of the C library";
-    if (is_reserved_identifier(name)) return "reserved for the C implementation";
+    if (name.starts_with("pthread_")) return "reserved for the C library's threads";
+    if (is_header_name(name)) return "a name of <stddef.h> or <stdint.h>";
+    // At file scope C keeps every name that begins so: _start, _end, _exit.
+    if (name.starts_with("_")) return "reserved for the C implementation";
     if (name.starts_with("convc_")) return "reserved for convc";
     if (name.starts_with("halide_")) return "reserved for Halide";
     return std::nullopt;
@@ -188,6 +206,7 @@ std::optional<std::string_view> why_reserved_function(std::string_view name) {
 std::optional<std::string_view> why_reserved_parameter(std::string_view name) {
     if (contains(keywords, name)) return "a keyword of C or C++";
     if (contains(generated_parameters, name)) return "another parameter of the kernel's function";
+    if (is_header_name(name)) return "a name of <stddef.h> or <stdint.h>";
     if (is_reserved_identifier(name)) return "reserved for the C implementation";
     return std::nullopt;
 }

@@ -134,7 +134,8 @@ class Run(CliTest):
         self.convc("run", LAYER, "--input", "none.npy", status=3)
         self.convc("run", LAYER, "--weights", "none.npz", status=3)
         self.convc("run", LAYER, "--input", ".", status=3)
-        self.convc("run", LAYER, "--output", ".", "--repeat", "1", status=3)
+        (self.folder / "folder.npy").mkdir()
+        self.convc("run", LAYER, "--output", "folder.npy", "--repeat", "1", status=3)
         self.convc("run", LAYER, "--output", "no/such/y.npy", "--repeat", "1", status=3)
         self.assertIn("a .png holds one image of 1 or 3 channels",
                       self.convc("run", LAYER, "--output", "y.png", "--repeat", "1", status=2)[1])
@@ -142,6 +143,25 @@ class Run(CliTest):
         self.convc("run", LAYER, "--weights", "w.npz", status=1)
         self.write("net.conv", FILE)
         self.convc("run", "net.conv", "--input", "x.npy", status=2)
+        self.write("one.npy", npy([8], range(8)))
+        self.assertIn("one.npy: one .npy", self.convc("run", LAYER, "--weights", "one.npy", status=1)[1])
+
+    def test_options_that_are_wrong_say_so(self):
+        self.assertIn("'y.txt'", self.convc("run", LAYER, "--output", "y.txt", status=2)[1])
+        self.assertIn("no tensor 'skip'", self.convc("run", LAYER, "--input", "skip=s.npy", status=2)[1])
+        error = self.convc("run", LAYER, "--seed", "-1", status=2)[1]
+        self.assertIn("'-1' is not an integer from 0", error)
+        self.assertIn("see convc run --help", error)
+
+    def test_a_file_without_layers_is_wrong(self):
+        self.write("empty.conv", "# nothing yet\n")
+        for verb in "run", "bench", "compile":
+            self.assertIn("empty.conv has no layers", self.convc(verb, "empty.conv", status=1)[1])
+
+    @unittest.skipIf(os.geteuid() == 0, "root may enter every directory")
+    def test_weights_that_may_not_be_read_are_not_called_missing(self):
+        (self.folder / "w").mkdir(mode=0)
+        self.assertIn("Permission denied", self.convc("run", LAYER, "--weights", "w", status=3)[1])
 
     def test_bench(self):
         self.write("net.conv", FILE)

@@ -22,6 +22,14 @@ Result<Tensor> from_picture(const Result<Picture> &picture, const TensorType &ty
     return picture_to_tensor(*picture, type, name);
 }
 
+bool is_npy_name(const std::filesystem::path &path) {
+    return path.extension() == ".npy" || path.extension() == ".NPY";
+}
+
+bool is_png_name(const std::filesystem::path &path) {
+    return path.extension() == ".png" || path.extension() == ".PNG";
+}
+
 }  // namespace
 
 Result<Tensor> read_tensor(const std::filesystem::path &path, const TensorType &type) {
@@ -41,9 +49,14 @@ Result<Tensor> read_tensor(const std::filesystem::path &path, const TensorType &
     return tensor;
 }
 
+Status check_output_name(const std::filesystem::path &path) {
+    if (is_npy_name(path) || is_png_name(path)) return {};
+    return Error{Failure::usage,
+                 fmt::format("cannot tell from the name '{}' what to write: .npy or .png", path.string())};
+}
+
 Status write_tensor(const std::filesystem::path &path, const Tensor &tensor, const TensorType &type, Range range) {
-    const std::string extension = path.extension().string();
-    if (extension == ".png" || extension == ".PNG") {
+    if (is_png_name(path)) {
         const Result<std::string> bytes = write_png(tensor, type, range);
         if (!bytes) return bytes.error();
         return write_file(path, *bytes);

@@ -1,9 +1,12 @@
 #include "compiler/driver/tensor_io/weights.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <random>
+#include <system_error>
 
 #include "compiler/driver/files.h"
 #include "compiler/driver/tensor_io/npy.h"
@@ -92,6 +95,11 @@ float weight_scale(const Layer &layer, const Parameter &parameter) {
 Result<std::unique_ptr<WeightSource>> WeightSource::open(const std::filesystem::path &path) {
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) {
+        // Otherwise each of its files would seem to be missing.
+        if (::access(path.c_str(), X_OK) != 0) {
+            return Error{Failure::environment,
+                         fmt::format("cannot read '{}': {}", path.string(), std::generic_category().message(errno))};
+        }
         return std::unique_ptr<WeightSource>(std::make_unique<WeightDirectory>(path));
     }
     Result<std::string> bytes = read_file(path);
@@ -100,6 +108,11 @@ Result<std::unique_ptr<WeightSource>> WeightSource::open(const std::filesystem::
         Result<NpzFile> file = NpzFile::open(path);
         if (!file) return file.error();
         return std::unique_ptr<WeightSource>(std::make_unique<WeightNpz>(std::move(*file)));
+    }
+    if (bytes->starts_with("\x93NUMPY")) {
+        return Error{Failure::invalid_input, fmt::format("{}: one .npy; weights are a directory of them, an .npz or a "
+                                                         ".safetensors",
+                                                         path.string())};
     }
     Result<SafetensorsFile> file = SafetensorsFile::parse(std::move(*bytes), path.string());
     if (!file) return file.error();

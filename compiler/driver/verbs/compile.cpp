@@ -149,9 +149,6 @@ int run(Console &console, const Options &options) {
     if (!target) return console.fail(target.error());
     const Result<Program> program = session->check(options.file);
     if (!program) return console.fail(program.error());
-    if (program->selected.empty()) {
-        return console.fail({Failure::invalid_input, fmt::format("{} has no layers to compile", program->file.name)});
-    }
     const Result<std::vector<Plan>> plans = session->plan(*program, *target);
     if (!plans) return console.fail(plans.error());
     const Result<std::vector<OutputFile>> files = compile(console, options, *program, *plans);
@@ -172,7 +169,7 @@ void add_compile(CLI::App &program, ChosenVerb &chosen) {
     verb->add_option("FILE", options->file, "a .conv file, FILE:LAYER, or a layer in quotes")->required();
     verb->add_option("-o", options->directory, "where the files go; made where it is missing")->type_name("DIR");
     verb->add_option("--target", options->targets, "host, or an instruction set such as x86-64-linux-avx2-fma")
-        ->type_name("T[,T...]")
+        ->type_name("T")
         ->delimiter(',')
         ->allow_extra_args(false);
     verb->add_option("--emit", options->emit, "of object, archive, header, asm, llvm, stmt, stmt_html")

@@ -1,7 +1,9 @@
 // convc run: compile in process, call, time, compare with the reference.
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdio>
+#include <filesystem>
 
 #include "compiler/cost/cost.h"
 #include "compiler/driver/layer_run.h"
@@ -25,6 +27,14 @@ struct Options {
     bool normalise = false;
 };
 
+// What CLI11 takes for an unsigned number wraps -1 and cuts off what does not fit.
+std::string is_seed(const std::string &text) {
+    uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole ? "" : fmt::format("'{}' is not an integer from 0 to 2^64 - 1", text);
+}
+
 // NAME=FILE where NAME is one of the layer's tensors, else FILE for its first.
 Status assign_inputs(const std::vector<std::string> &arguments, const Layer &layer, DataSources &sources) {
     for (const std::string &argument : arguments) {
@@ -35,6 +45,12 @@ Status assign_inputs(const std::vector<std::string> &arguments, const Layer &lay
             if (equals == std::string::npos || argument.substr(0, equals) != input.name) continue;
             name = input.name;
             file = argument.substr(equals + 1);
+        }
+        std::error_code error;
+        if (equals != std::string::npos && file == argument && !std::filesystem::exists(file, error)) {
+            return Error{Failure::usage,
+                         fmt::format("--input: layer '{}' has no tensor '{}', and there is no file '{}'", layer.name,
+                                     argument.substr(0, equals), file)};
         }
         if (!sources.input_files.emplace(name, file).second) {
             return Error{Failure::usage, fmt::format("--input: tensor '{}' is given twice", name)};
@@ -165,6 +181,9 @@ int run(Console &console, const Options &options) {
                                                          "one as {}:LAYER",
                                                          options.file, program->selected.size(), options.file)});
     }
+    if (!options.output.empty()) {
+        if (Status status = check_output_name(options.output); !status) return console.fail(status.error());
+    }
     const Result<std::vector<Plan>> plans = session->plan(*program, host_target());
     if (!plans) return console.fail(plans.error());
     std::unique_ptr<WeightSource> weights;
@@ -197,7 +216,7 @@ void add_run(CLI::App &program, ChosenVerb &chosen) {
                    "stretch the output to the range of a .png; without it [0, 1] is the range and the rest is clamped");
     verb->add_option("--weights", options->weights, "a directory of .npy, an .npz or a .safetensors; random without it")
         ->type_name("PATH");
-    verb->add_option("--seed", options->seed, "of what is random")->type_name("N");
+    verb->add_option("--seed", options->seed, "of what is random")->type_name("N")->check(is_seed);
     verb->add_flag("--verify", options->verify, "compare the output with the fp64 reference");
     verb->add_option("--repeat", options->repeat, "time so many runs; without it as many as fit 0.2 s")
         ->type_name("N")
