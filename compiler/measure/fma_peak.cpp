@@ -9,9 +9,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 #include <vector>
+
+#include "convc/convc.h"
 
 namespace convc {
 namespace {
@@ -246,12 +247,9 @@ double FmaPeak::burst() {
     return rate;
 }
 
+// The kernel runtime alone knows the rule.
 int kernel_threads() {
-    if (const char *text = std::getenv("CONVC_NUM_THREADS")) {
-        if (const int threads = std::atoi(text); threads > 0) return threads;
-    }
-    if (const std::vector<int> cpus = allowed_cpus(); !cpus.empty()) return static_cast<int>(cpus.size());
-    return std::max(1U, std::thread::hardware_concurrency());
+    return convc_set_threads(0);
 }
 
 }  // namespace convc

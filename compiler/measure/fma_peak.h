@@ -25,7 +25,7 @@ private:
     double best_ = 0;
 };
 
-// The threads that kernels use: $CONVC_NUM_THREADS, or else every CPU that the process may run on.
+// The threads that kernels use: see convc_set_threads() in convc/convc.h.
 int kernel_threads();
 
 }  // namespace convc
