@@ -167,6 +167,12 @@ std::vector<int> allowed_cpus() {
     return cpus;
 }
 
+// More threads than CPUs add nothing to the peak and wait for one another.
+int useful_threads(int threads) {
+    const auto cpus = static_cast<int>(allowed_cpus().size());
+    return std::max(1, cpus > 0 ? std::min(threads, cpus) : threads);
+}
+
 // Keeps the calling thread on one CPU: new threads often start on their creator's, and take longer than a burst to
 // spread.
 void stay_on(int cpu) {
@@ -237,7 +243,7 @@ long calibrate(const Loop &loop) {
 }  // namespace
 
 FmaPeak::FmaPeak(Isa isa, int threads)
-    : isa_(isa), threads_(std::max(1, threads)), iterations_(calibrate(loop_of(isa))) {}
+    : isa_(isa), threads_(useful_threads(threads)), iterations_(calibrate(loop_of(isa))) {}
 
 double FmaPeak::burst() {
     const Loop loop = loop_of(isa_);
