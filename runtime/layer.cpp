@@ -106,20 +106,24 @@ const TensorType &Layer::stage_input(int stage) const {
     return stage == 0 ? inputs[0].type : stages[static_cast<size_t>(stage) - 1].output;
 }
 
+std::vector<Parameter> Layer::stage_parameters(int index) const {
+    const Stage &stage = stages[static_cast<size_t>(index)];
+    std::vector<Parameter> all;
+    if (stage.kind != StageKind::shuffle && !stage.weights) {
+        Parameter weight{Parameter::Role::weight, index, {stage.out_channels, stage.in_channels / stage.groups}};
+        if (stage.kind == StageKind::transposed) weight.shape = {stage.in_channels, stage.out_channels / stage.groups};
+        for (const Axis &axis : stage.axes) weight.shape.push_back(axis.kernel);
+        all.push_back(std::move(weight));
+    }
+    if (stage.has_epilogue(EpilogueKind::bias)) all.push_back({Parameter::Role::bias, index, {stage.out_channels}});
+    if (stage.has_epilogue(EpilogueKind::scale)) all.push_back({Parameter::Role::scale, index, {stage.out_channels}});
+    return all;
+}
+
 std::vector<Parameter> Layer::parameters() const {
     std::vector<Parameter> all;
     for (int i = 0; i < static_cast<int>(stages.size()); i++) {
-        const Stage &stage = stages[static_cast<size_t>(i)];
-        if (stage.kind != StageKind::shuffle && !stage.weights) {
-            Parameter weight{Parameter::Role::weight, i, {stage.out_channels, stage.in_channels / stage.groups}};
-            if (stage.kind == StageKind::transposed) {
-                weight.shape = {stage.in_channels, stage.out_channels / stage.groups};
-            }
-            for (const Axis &axis : stage.axes) weight.shape.push_back(axis.kernel);
-            all.push_back(std::move(weight));
-        }
-        if (stage.has_epilogue(EpilogueKind::bias)) all.push_back({Parameter::Role::bias, i, {stage.out_channels}});
-        if (stage.has_epilogue(EpilogueKind::scale)) all.push_back({Parameter::Role::scale, i, {stage.out_channels}});
+        for (Parameter &parameter : stage_parameters(i)) all.push_back(std::move(parameter));
     }
     return all;
 }

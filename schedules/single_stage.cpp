@@ -66,8 +66,8 @@ std::optional<std::string> general_refusal(const StageGroup &group) {
     if (stage.pad_mode != PadMode::zeros && has_padding(stage)) return "pads with zeros only";
     if (auto reason = too_large("the input", group.input())) return reason;
     if (auto reason = too_large("the output", stage.output)) return reason;
-    for (const Parameter &parameter : group.layer->parameters()) {
-        if (parameter.stage == group.first && parameter.elements() > std::numeric_limits<int32_t>::max() / 2) {
+    for (const Parameter &parameter : group.layer->stage_parameters(group.first)) {
+        if (parameter.elements() > std::numeric_limits<int32_t>::max() / 2) {
             return fmt::format("{} has more than 2^30 elements", parameter.name());
         }
     }
@@ -83,8 +83,7 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int6
 
     std::vector<KernelArgument> all;
     all.push_back({Role::input, {}, -1, activation_view(group.input(), groups, flatten)});
-    for (const Parameter &parameter : group.layer->parameters()) {
-        if (parameter.stage != group.first) continue;
+    for (const Parameter &parameter : group.layer->stage_parameters(group.first)) {
         const bool weight = parameter.role == Parameter::Role::weight;
         all.push_back({Role::parameter, parameter, -1,
                        dense_view(weight ? weight_extents : std::vector{padded_channels, groups})});

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "schedules/schedule_table.h"
 
 namespace convc {
@@ -26,10 +28,21 @@ const char *Plan::origin_name() const {
 
 namespace {
 
+// Algorithms that say the same say it once.
 Error no_kernel(const Layer &layer, const PlannedGroup &group) {
+    std::vector<Refusal> merged;
+    for (const Refusal &refusal : group.refusals) {
+        const auto same = std::find_if(merged.begin(), merged.end(),
+                                       [&](const Refusal &other) { return other.reason == refusal.reason; });
+        if (same == merged.end()) {
+            merged.push_back(refusal);
+        } else {
+            same->algorithm += ", " + refusal.algorithm;
+        }
+    }
     std::string message = fmt::format("there is no kernel yet for stage {}, {}", group.first_stage,
                                       print_stage(layer, group.first_stage));
-    for (const Refusal &refusal : group.refusals) message += fmt::format("; {}: {}", refusal.algorithm, refusal.reason);
+    for (const Refusal &refusal : merged) message += fmt::format("; {}: {}", refusal.algorithm, refusal.reason);
     return {Failure::invalid_input, message};
 }
 

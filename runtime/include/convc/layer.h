@@ -133,8 +133,9 @@ struct Layer {
     const TensorType &output() const { return stages.back().output; }
     const TensorType &stage_input(int stage) const;
     std::vector<Parameter> parameters() const;  // by stage: weight (unless constant), bias, scale
-    std::string c_name() const;                 // "body_64_1"
-    std::string canonical_line() const;         // without the name
+    std::vector<Parameter> stage_parameters(int stage) const;
+    std::string c_name() const;          // "body_64_1"
+    std::string canonical_line() const;  // without the name
     bool operator==(const Layer &) const = default;
 };
 
