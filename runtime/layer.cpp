@@ -249,7 +249,7 @@ std::string print_epilogue(const Layer &layer, const Epilogue &epilogue) {
     static constexpr std::array<const char *, 14> names{"bias",        "relu",  "relu6", "leaky_relu", "clip",
                                                         "sigmoid",     "tanh",  "silu",  "gelu",       "hardswish",
                                                         "hardsigmoid", "scale", "add",   "mul"};
-    const std::string name = names[static_cast<size_t>(epilogue.kind)];
+    std::string name = names[static_cast<size_t>(epilogue.kind)];
     switch (epilogue.kind) {
         case EpilogueKind::leaky_relu:
             return fmt::format("{}({})", name, print_number(epilogue.low));
