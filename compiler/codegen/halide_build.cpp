@@ -139,6 +139,7 @@ GroupFunctions build_group(const Plan &plan, size_t index, const std::string &sy
 }
 
 struct Output {
+    Output(OutputFileType type_, const char *name_) : type(type_), name(name_) {}
     OutputFileType type;
     std::string name;  // in Listings::texts
     MemoryFile file;
@@ -148,7 +149,7 @@ struct Output {
 std::string compile_module(const Module &module, Listings *listings) {
     std::vector<std::unique_ptr<Output>> outputs;
     const auto want = [&](bool wanted, OutputFileType type, const char *name) {
-        if (wanted) outputs.push_back(std::unique_ptr<Output>(new Output{type, name, {}}));
+        if (wanted) outputs.push_back(std::make_unique<Output>(type, name));
     };
     want(true, OutputFileType::object, "object");
     if (listings) {

@@ -10,6 +10,7 @@ namespace convc {
 
 std::vector<Schedule> Plan::schedules() const {
     std::vector<Schedule> all;
+    all.reserve(groups.size());
     for (const PlannedGroup &group : groups) all.push_back(group.schedule);
     return all;
 }
