@@ -56,6 +56,7 @@ Result<Kernel> compile_with_weights(const Plan &plan, const std::string &symbol,
     if (!loaded) return loaded.error();
 
     std::vector<const float *> pointers;
+    pointers.reserve(parameters.size());
     for (const std::vector<float> &parameter : parameters) pointers.push_back(parameter.data());
     const size_t bytes = loaded->info().packed_bytes;
     const std::unique_ptr<void, Free> packed(std::aligned_alloc(64, bytes));

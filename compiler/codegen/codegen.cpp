@@ -113,6 +113,7 @@ std::vector<uint64_t> lay_out_intermediates(const Plan &plan, uint64_t &bytes) {
         place = std::max(place, sizes[i]);
     }
     std::vector<uint64_t> offsets;
+    offsets.reserve(sizes.size());
     for (size_t i = 0; i < sizes.size(); i++) offsets.push_back(i % 2 ? even : 0);
     bytes = even + odd;
     return offsets;
@@ -146,6 +147,7 @@ void bake(EntryPoints &entry, const std::string &packed) {
 
 std::vector<std::string> halide_functions(const EntryPoints &entry) {
     std::vector<std::string> names;
+    names.reserve(entry.run.size() + entry.pack.size());
     for (const HalideCall &call : entry.run) names.push_back(call.function);
     for (const HalideCall &call : entry.pack) names.push_back(call.function);
     return names;

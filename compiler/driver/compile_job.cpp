@@ -46,6 +46,7 @@ Result<std::vector<Kernel>> compile_all(std::vector<CompileJob> &jobs, int threa
         if (result && !*result) return result->error();
     }
     std::vector<Kernel> kernels;
+    kernels.reserve(results.size());
     for (std::optional<Result<Kernel>> &result : results) kernels.push_back(std::move(**result));
     return kernels;
 }

@@ -97,11 +97,13 @@ Result<std::vector<OutputFile>> make_files(const Options &options, const std::st
     }
     if (emits(options, "header")) {
         std::vector<HeaderEntry> entries;
+        entries.reserve(jobs.size());
         for (size_t i = 0; i < jobs.size(); i++) entries.push_back({jobs[i].plan->layer, kernels[i]});
         files.push_back({library + ".h", write_header(library, entries)});
     }
     if (emits(options, "archive")) {
         std::vector<const Kernel *> all;
+        all.reserve(kernels.size());
         for (const Kernel &kernel : kernels) all.push_back(&kernel);
         Result<std::string> archive = write_archive(all, target);
         if (!archive) return archive.error();
