@@ -37,7 +37,7 @@ Result<double> time_calls(benchmark::State &state, const Subject &subject) {
     if (!call) return call.error();
     if (const int code = call->run(); code != CONVC_OK) return call_error("a call", code);
     const auto begin = std::chrono::steady_clock::now();
-    for (auto _ : state) call->run();
+    for ([[maybe_unused]] auto _ : state) call->run();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
     return 2 * real_multiplications(data->layer) * static_cast<double>(state.iterations()) / elapsed.count() / 1e9;
 }

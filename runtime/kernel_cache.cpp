@@ -42,6 +42,21 @@ bool is_sound(const std::string &name, const std::optional<std::string> &bytes) 
     return entry && cache_entry_name(entry->key) == name;
 }
 
+// Counts the entries of a directory; where they are read too, names those that are damaged.
+CacheReport survey(const fs::path &path, bool read) {
+    CacheReport report;
+    const Result<PrivateDirectory> directory = PrivateDirectory::open(path);
+    if (!directory) return report;
+    for (const DirectoryEntry &file : directory->regular_files()) {
+        if (!is_cache_entry_name(file.name)) continue;
+        ++report.entries;
+        report.bytes += file.bytes;
+        if (read && !is_sound(file.name, directory->read(file.name, entry_limit)))
+            report.damaged.push_back(path / file.name);
+    }
+    return report;
+}
+
 }  // namespace
 
 fs::path KernelCache::default_directory() {
@@ -84,29 +99,11 @@ Status KernelCache::store(const KernelKey &key, const Kernel &kernel) const {
 }
 
 CacheReport KernelCache::report() const {
-    CacheReport report;
-    const Result<PrivateDirectory> directory = PrivateDirectory::open(directory_);
-    if (!directory) return report;
-    for (const DirectoryEntry &file : directory->regular_files()) {
-        if (!is_cache_entry_name(file.name)) continue;
-        ++report.entries;
-        report.bytes += file.bytes;
-    }
-    return report;
+    return survey(directory_, false);
 }
 
 CacheReport KernelCache::verify() const {
-    CacheReport report;
-    const Result<PrivateDirectory> directory = PrivateDirectory::open(directory_);
-    if (!directory) return report;
-    for (const DirectoryEntry &file : directory->regular_files()) {
-        if (!is_cache_entry_name(file.name)) continue;
-        ++report.entries;
-        report.bytes += file.bytes;
-        if (!is_sound(file.name, directory->read(file.name, entry_limit)))
-            report.damaged.push_back(directory_ / file.name);
-    }
-    return report;
+    return survey(directory_, true);
 }
 
 Result<CacheReport> KernelCache::clear() const {
