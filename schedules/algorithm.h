@@ -52,6 +52,8 @@ struct Knob {
     int64_t high = 1;
 };
 
+// An algorithm that computes several stages has a knob `stages`: so many of them, which tells a pinned schedule's
+// groups apart.
 struct Algorithm {
     std::string_view name;  // the schedule's, and the Halide generator's; its weight packing is `name_pack`
     std::string_view summary;
@@ -62,6 +64,8 @@ struct Algorithm {
     std::optional<std::string> (*conflict)(const KernelRequest &request);
     Schedule (*default_schedule)(const StageGroup &group, const Target &target);
     std::vector<KernelArgument> (*arguments)(const KernelRequest &request);
+    // What `explain --plan` says of the kernel beside its knobs, a line each: "2 of 9 taps are zero and left out".
+    std::vector<std::string> (*notes)(const KernelRequest &request) = nullptr;
 };
 
 }  // namespace convc

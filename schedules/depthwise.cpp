@@ -5,10 +5,10 @@
 // XNNPACK needs 2.0, oneDNN 1.25). The vector runs over channels where they lie densely, and over pixels where they do
 // not: in channels-first layouts and where there are fewer channels than lanes.
 //
-// Padding. No padded copy: rows outside are left out of the reduction, and the select that guards columns outside
-// stands in the first and last tile of a row only (Halide's loop partitioning, by likely()). Constant weights become
-// literals, zero taps vanish, and the border is a zero strip in the workspace, since the unrolled taps would multiply
-// the border code.
+// Padding. With zeros, no padded copy: rows outside are left out of the reduction, and the select that guards columns
+// outside stands in the first and last tile of a row only (Halide's loop partitioning, by likely()). Constant weights
+// become literals, zero taps vanish, and the border is a strip in the workspace, since the unrolled taps would multiply
+// the border code; so it is where the border is anything but zeros.
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
@@ -59,7 +59,7 @@ bool is_literal(const Stage &stage) {
 
 // Whether the kernel copies its input into a strip with the border around it.
 bool uses_strip(const Stage &stage) {
-    return has_padding(stage) && is_literal(stage);
+    return has_padding(stage) && (is_literal(stage) || !pads_with_zeros(stage));
 }
 
 // A strip's size is constant only while each task needs the same channels of it, which a multiplier above 1 spoils.
@@ -139,6 +139,7 @@ public:
         by_channel_ = vectors_of_channels(request().group, request().target);
         vector_ = static_cast<int>(vector_extent(request().group, request().target));
         multiplier_ = static_cast<int>(stage().multiplier());
+        source_ = uses_strip(stage()) ? with_border(x(), stage(), arguments()[0].view) : Func(x());
         if (is_literal(stage())) {
             define_literal();
         } else {
@@ -171,11 +172,13 @@ public:
 private:
     static int size(int64_t value) { return static_cast<int>(value); }
 
-    static Expr position(const Expr &at, const Expr &tap, const Axis &axis) {
-        return at * size(axis.stride) + tap * size(axis.dilation) - size(axis.pad_before);
+    // In the source, which is in padded coordinates where it is a strip.
+    Expr position(const Expr &at, const Expr &tap, const Axis &axis) const {
+        const int before = uses_strip(stage()) ? 0 : size(axis.pad_before);
+        return at * size(axis.stride) + tap * size(axis.dilation) - before;
     }
 
-    // Weights from memory: a loop over taps, those in padding left out.
+    // Weights from memory: a loop over taps, those in padding of zeros left out.
     void define_loop() {
         const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
                    az = stage_axis(stage(), view_depth);
@@ -184,9 +187,9 @@ private:
         const Expr ix = position(v_.x, r_[0], ax), iy = inside_rows(v_.y, r_[1], ay, view[view_height].extent),
                    iz = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
         const int width = size(view[view_width].extent);
-        const bool padded = ax.pad_before > 0 || ax.pad_after > 0;
+        const bool padded = !uses_strip(stage()) && (ax.pad_before > 0 || ax.pad_after > 0);
         const Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
-        const Expr product = weight() * x()(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
+        const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
         // The select is round the product: NaN or infinity times padding, or times a constant 0, contributes nothing.
         Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
@@ -211,7 +214,7 @@ private:
     // A tap's row (or plane), restricted to those inside the input.
     Expr inside_rows(const Var &at, const Halide::RVar &tap, const Axis &axis, int64_t extent) {
         const Expr row = position(at, tap, axis);
-        if (axis.pad_before == 0 && axis.pad_after == 0) return row;
+        if (uses_strip(stage()) || (axis.pad_before == 0 && axis.pad_after == 0)) return row;
         r_.where(row >= 0 && row < size(extent));
         return Halide::clamp(row, 0, size(extent) - 1);
     }
@@ -220,7 +223,6 @@ private:
     void define_literal() {
         const Stage &s = stage();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
-        source_ = uses_strip(s) ? zero_padded(x(), s, arguments()[0].view) : Func(x());
         Expr sum = 0.0f;
         for (int64_t i = 0; i < s.kernel_volume(); i++) {
             const auto weight = static_cast<float>((*s.weights)[static_cast<size_t>(i)]);

@@ -7,9 +7,9 @@
 // with the im2col matrix never built (Zhang et al., "High Performance Zero-Memory Overhead Direct Convolutions", arXiv
 // 1809.10170).
 //
-// Padding. Where the layer pads, each task first copies its rows of the input into a strip with zeros around it, in the
-// workspace, so that the inner loop knows no borders. A pointwise layer reads its input in place, all pixels as one
-// row.
+// Padding. Where the layer pads, each task first copies its rows of the input into a strip with the border around it,
+// in the workspace, so that the inner loop knows no borders. A pointwise layer reads its input in place, all pixels as
+// one row.
 //
 // Channels past the end of a group's last tile are computed on zero weights and not stored; columns past the end of a
 // row are computed twice (the last tile is shifted inwards).
@@ -137,7 +137,7 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
     return single_stage_arguments(request.group, stage.groups,
                                   {tile, stage.in_channels / stage.groups, taps(view_width), taps(view_height),
                                    taps(view_depth), tiles, stage.groups},
-                                  tile * tiles, has_padding(stage));
+                                  tile * tiles, pads_with_zeros(stage));
 }
 
 // ---- the kernel
@@ -152,14 +152,14 @@ public:
         tile_ = vectors * lanes();
         const Stage &s = stage();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
-        source_ = has_padding(s) ? zero_padded(x(), s, arguments()[0].view) : Func(x());
+        source_ = has_padding(s) ? with_border(x(), s, arguments()[0].view) : Func(x());
         r_ = RDom(0, size(s.in_channels / s.groups), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
         const Expr x_at = at(v_.x, r_[1], ax), y_at = at(v_.y, r_[2], ay), z_at = at(v_.z, r_[3], az);
         Expr product = weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
                        source_(r_[0], v_.g, x_at, y_at, z_at, v_.n);
-        if (has_padding(s)) {
+        if (pads_with_zeros(s)) {
             const View view = arguments()[0].view;
             const Expr inside = within(x_at, ax, view[view_width]) && within(y_at, ay, view[view_height]) &&
                                 within(z_at, az, view[view_depth]);
@@ -177,7 +177,7 @@ public:
         // constant.
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, tile_).bound_extent(v_.x, columns);
         accumulator_.vectorize(v_.c, v).unroll(v_.c).unroll(v_.x);
-        if (has_padding(stage())) schedule_update(accumulator_.update().specialize(nonfinite()), 1);
+        if (pads_with_zeros(stage())) schedule_update(accumulator_.update().specialize(nonfinite()), 1);
         schedule_update(accumulator_.update(), unroll);
     }
 

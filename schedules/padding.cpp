@@ -7,9 +7,27 @@ using Halide::Expr;
 using Halide::Func;
 using Halide::Var;
 
+// The input beyond `bounds`, which are undefined for axes without padding.
+Func extended(Func input, const Stage &stage, const Halide::Region &bounds) {
+    namespace border = Halide::BoundaryConditions;
+    switch (stage.pad_mode) {
+        case PadMode::zeros:
+            break;
+        case PadMode::reflect:
+            return border::mirror_interior(std::move(input), bounds);
+        case PadMode::replicate:
+            return border::repeat_edge(std::move(input), bounds);
+        case PadMode::circular:
+            return border::repeat_image(std::move(input), bounds);
+        case PadMode::constant:
+            return border::constant_exterior(std::move(input), static_cast<float>(stage.pad_value), bounds);
+    }
+    return border::constant_exterior(std::move(input), 0.0f, bounds);
+}
+
 }  // namespace
 
-Func zero_padded(Func input, const Stage &stage, const View &view) {
+Func with_border(Func input, const Stage &stage, const View &view) {
     Halide::Region bounds(view.size(), Halide::Range{Expr(), Expr()});
     std::vector<int> before(view.size(), 0);
     for (ViewAxis axis : {view_width, view_height, view_depth}) {
@@ -18,7 +36,7 @@ Func zero_padded(Func input, const Stage &stage, const View &view) {
         if (geometry.pad_before == 0 && geometry.pad_after == 0) continue;
         bounds[axis] = {0, static_cast<int>(view[axis].extent)};
     }
-    Func exterior = Halide::BoundaryConditions::constant_exterior(input, 0.0f, bounds);
+    const Func exterior = extended(std::move(input), stage, bounds);
     Var c("c"), g("g"), x("x"), y("y"), z("z"), n("n");
     Func padded("padded");
     padded(c, g, x, y, z, n) =

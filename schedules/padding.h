@@ -1,4 +1,4 @@
-// Zero padding in a kernel: the strip of rows with zeros around it that a task copies before it convolves.
+// Padding in a kernel: the strip of rows with the border around it that a task copies before it convolves.
 #pragma once
 
 #include <Halide.h>
@@ -10,8 +10,9 @@
 
 namespace convc {
 
-// The input in padded coordinates: position 0 along an axis is the first padded element.
-Halide::Func zero_padded(Halide::Func input, const Stage &stage, const View &view);
+// The input in padded coordinates, the border as the stage's pad_mode says: position 0 along an axis is the first
+// padded element.
+Halide::Func with_border(Halide::Func input, const Stage &stage, const View &view);
 
 // Computes that Func strip by strip, once in each turn of `task`, in the caller's workspace.
 void schedule_strip(Halide::Func padded, Halide::Func consumer, const Halide::Var &task, int lanes, const View &input);

@@ -17,6 +17,11 @@ bool has_padding(const Stage &stage) {
     return false;
 }
 
+bool pads_with_zeros(const Stage &stage) {
+    return has_padding(stage) && (stage.pad_mode == PadMode::zeros || stage.pad_value == 0) &&
+           (stage.pad_mode == PadMode::zeros || stage.pad_mode == PadMode::constant);
+}
+
 bool is_pointwise(const Stage &stage) {
     for (const Axis &axis : stage.axes) {
         if (axis.kernel != 1 || axis.stride != 1) return false;
@@ -61,9 +66,7 @@ std::optional<std::string> general_refusal(const StageGroup &group) {
     if (group.count != 1) return "computes one stage at a time";
     if (stage.kind == StageKind::shuffle) return "does not shuffle channels";
     if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
-    if (stage.axes.size() > 2) return "computes 1 or 2 spatial axes, not 3";
     if (group.input().has_runtime_extent()) return "needs every extent when it is compiled, and this layer has '?'";
-    if (stage.pad_mode != PadMode::zeros && has_padding(stage)) return "pads with zeros only";
     if (auto reason = too_large("the input", group.input())) return reason;
     if (auto reason = too_large("the output", stage.output)) return reason;
     for (const Parameter &parameter : group.layer->stage_parameters(group.first)) {

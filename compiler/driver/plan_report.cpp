@@ -43,6 +43,12 @@ std::vector<Knob> knobs(const Plan &plan, const PlannedGroup &planned) {
     return algorithm->knobs({&plan.layer, planned.first_stage, planned.stage_count}, plan.target);
 }
 
+std::vector<std::string> notes(const Plan &plan, const PlannedGroup &planned) {
+    const Algorithm *algorithm = algorithm_named(planned.schedule.algorithm);
+    if (!algorithm || !algorithm->notes) return {};
+    return algorithm->notes({{&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target});
+}
+
 std::string stages(const PlannedGroup &planned) {
     if (planned.stage_count == 1) return fmt::format("stage {}", planned.first_stage);
     return fmt::format("stages {} to {}", planned.first_stage, planned.first_stage + planned.stage_count - 1);
@@ -55,6 +61,7 @@ std::string group_text(const Plan &plan, const PlannedGroup &planned) {
         text += fmt::format("    {} = {} of {} to {}: {}\n", knob.name, value.value_or(0), knob.low, knob.high,
                             knob.meaning);
     }
+    for (const std::string &note : notes(plan, planned)) text += fmt::format("    {}\n", note);
     for (const Considered &row : considered(plan, planned)) {
         text += fmt::format("    {} {}: {}\n", row.taken ? "taken:" : "not", row.algorithm, row.reason);
     }
@@ -72,6 +79,7 @@ ordered_json group_json(const Plan &plan, const PlannedGroup &planned) {
                                   {"high", knob.high},
                                   {"meaning", knob.meaning}});
     }
+    group["notes"] = notes(plan, planned);
     group["considered"] = ordered_json::array();
     for (const Considered &row : considered(plan, planned)) {
         group["considered"].push_back({{"algorithm", row.algorithm}, {"taken", row.taken}, {"reason", row.reason}});

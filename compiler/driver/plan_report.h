@@ -13,8 +13,8 @@ namespace convc {
 // `plan` is what the planner said of the layer for this target: a plan, or why there is none.
 std::string plan_text(const Result<Plan> &plan, const Target &target);
 
-// {target, origin, groups [{stages, schedule, knobs [{name, value, low, high, meaning}], considered [{algorithm, taken,
-// reason}]}]}; or {target, refusal}
+// {target, origin, groups [{stages, schedule, knobs [{name, value, low, high, meaning}], notes
+// [text], considered [{algorithm, taken, reason}]}]}; or {target, refusal}
 nlohmann::ordered_json plan_json(const Result<Plan> &plan, const Target &target);
 
 }  // namespace convc

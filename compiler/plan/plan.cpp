@@ -77,20 +77,33 @@ Schedule ordered(const Algorithm &algorithm, const KernelRequest &request) {
     return schedule;
 }
 
+// A chain of n stages is tried in at most this many times n groups: planning stays linear.
+constexpr int most_fused_stages = 4;
+
+// By the first algorithm that computes it; the schedule is empty where none does.
+PlannedGroup plan_group(const StageGroup &group, const Target &target) {
+    PlannedGroup planned{group.first, group.count, {}, {}};
+    for (const Algorithm &algorithm : schedule_table()) {
+        if (const auto reason = algorithm.refusal(group, target)) {
+            planned.refusals.push_back({std::string(algorithm.name), *reason});
+            continue;
+        }
+        planned.schedule = algorithm.default_schedule(group, target);
+        break;
+    }
+    return planned;
+}
+
 }  // namespace
 
 Result<Plan> make_plan(const Layer &layer, const Target &target) {
     Plan plan{layer, target, {}, Plan::Origin::standard};
-    for (int stage = 0; stage < static_cast<int>(layer.stages.size()); stage++) {
-        PlannedGroup planned{stage, 1, {}, {}};
-        const StageGroup group{&plan.layer, stage, 1};
-        for (const Algorithm &algorithm : schedule_table()) {
-            if (const auto reason = algorithm.refusal(group, target)) {
-                planned.refusals.push_back({std::string(algorithm.name), *reason});
-                continue;
-            }
-            planned.schedule = algorithm.default_schedule(group, target);
-            break;
+    const int stages = static_cast<int>(layer.stages.size());
+    for (int stage = 0; stage < stages; stage += plan.groups.back().stage_count) {
+        PlannedGroup planned;
+        for (int count = std::min(stages - stage, most_fused_stages); count > 0; count--) {
+            planned = plan_group({&plan.layer, stage, count}, target);
+            if (!planned.schedule.algorithm.empty()) break;
         }
         if (planned.schedule.algorithm.empty()) return no_kernel(layer, planned);
         plan.groups.push_back(std::move(planned));
@@ -98,27 +111,50 @@ Result<Plan> make_plan(const Layer &layer, const Target &target) {
     return plan;
 }
 
+namespace {
+
+Result<PlannedGroup> pin_group(const StageGroup &group, const Schedule &schedule, const Target &target) {
+    const Algorithm *algorithm = algorithm_named(schedule.algorithm);
+    const KernelRequest request{group, schedule, target};
+    if (const auto reason = algorithm->refusal(group, target)) {
+        std::string stages;
+        for (int i = 0; i < group.count; i++) {
+            stages += (i ? " -> " : "") + print_stage(*group.layer, group.first + i);
+        }
+        return Error{Failure::invalid_input,
+                     fmt::format("{} cannot compute {}: {}", schedule.algorithm, stages, *reason)};
+    }
+    if (Status status = check_knobs(*algorithm, request); !status) return status.error();
+    return PlannedGroup{group.first, group.count, ordered(*algorithm, request), {}};
+}
+
+// How many stages a schedule computes: its knob `stages`, which algorithms of several have.
+Result<int> stage_count(const Schedule &schedule, int left) {
+    if (!algorithm_named(schedule.algorithm)) {
+        return Error{Failure::invalid_input, fmt::format("unknown algorithm '{}'", schedule.algorithm)};
+    }
+    const int64_t count = schedule.knob("stages").value_or(1);
+    if (count >= 1 && count <= left) return static_cast<int>(count);
+    return Error{Failure::invalid_input, fmt::format("{}: {} stage{} left for stages={}", print_schedule(schedule),
+                                                     left, left == 1 ? " is" : "s are", count)};
+}
+
+}  // namespace
+
 Result<Plan> make_pinned_plan(const Layer &layer, const Target &target, const std::vector<Schedule> &groups) {
     Plan plan{layer, target, {}, Plan::Origin::pinned};
-    if (groups.size() != layer.stages.size()) {
-        return Error{
-            Failure::invalid_input,
-            fmt::format("{} schedule{} for {} stage{}: every algorithm so far computes one", groups.size(),
-                        groups.size() == 1 ? "" : "s", layer.stages.size(), layer.stages.size() == 1 ? "" : "s")};
+    const int stages = static_cast<int>(layer.stages.size());
+    int stage = 0;
+    for (const Schedule &schedule : groups) {
+        const Result<int> count = stage_count(schedule, stages - stage);
+        if (!count) return count.error();
+        Result<PlannedGroup> planned = pin_group({&plan.layer, stage, *count}, schedule, target);
+        if (!planned) return planned.error();
+        plan.groups.push_back(std::move(*planned));
+        stage += *count;
     }
-    for (int stage = 0; stage < static_cast<int>(layer.stages.size()); stage++) {
-        const Schedule &schedule = groups[static_cast<size_t>(stage)];
-        const Algorithm *algorithm = algorithm_named(schedule.algorithm);
-        if (!algorithm) return Error{Failure::invalid_input, fmt::format("unknown algorithm '{}'", schedule.algorithm)};
-        const KernelRequest request{{&plan.layer, stage, 1}, schedule, target};
-        if (const auto reason = algorithm->refusal(request.group, target)) {
-            return Error{Failure::invalid_input, fmt::format("{} cannot compute {}: {}", schedule.algorithm,
-                                                             print_stage(layer, stage), *reason)};
-        }
-        if (Status status = check_knobs(*algorithm, request); !status) return status.error();
-        plan.groups.push_back({stage, 1, ordered(*algorithm, request), {}});
-    }
-    return plan;
+    if (stage == stages) return plan;
+    return Error{Failure::invalid_input, fmt::format("the schedules compute {} of {} stages", stage, stages)};
 }
 
 namespace {

@@ -34,10 +34,8 @@ protected:
         ASSERT_NE(algorithm, nullptr);
         const Target target = test::kernel_target();
         const uint64_t seed = GetParam() * 100 + static_cast<uint64_t>(kind);
-        test::RandomLayers layers(seed, {.layouts = {Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw},
-                                         .kinds = {kind},
+        test::RandomLayers layers(seed, {.kinds = {kind},
                                          .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add},
-                                         .pad_modes = {PadMode::zeros},
                                          .most_stages = 1,
                                          .most_epilogues = 2,
                                          .most_space = 16,
