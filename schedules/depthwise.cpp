@@ -8,7 +8,8 @@
 // Padding. With zeros, no padded copy: rows outside are left out of the reduction, and the select that guards columns
 // outside stands in the first and last tile of a row only (Halide's loop partitioning, by likely()). Constant weights
 // become literals, zero taps vanish, and the border is a strip in the workspace, since the unrolled taps would multiply
-// the border code; so it is where the border is anything but zeros.
+// the border code; so it is where the border is anything but zeros, and where extents are known at run time only: there
+// a task is a tile of constant size, and its strip reaches past the end of the input where the tile does.
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
@@ -32,11 +33,21 @@ View output_view(const StageGroup &group) {
     return activation_view(group.output(), 1, flattens(group));
 }
 
+// Whether the work is cut into tiles: an extent is known at run time only.
+bool in_tiles(const StageGroup &group) {
+    return has_runtime_space(output_view(group));
+}
+
+// A width that is not known is taken for a long one.
+int64_t width_of(const View &view) {
+    return view[view_width].extent.known() ? int64_t{view[view_width].extent} : int64_t{1} << 20;
+}
+
 // Whether a vector runs over channels; else it runs over the width.
 bool vectors_of_channels(const StageGroup &group, const Target &target) {
     const View view = output_view(group);
     if (view[view_channel].stride != 1) return false;
-    return view[view_channel].extent >= target.vector_lanes() || view[view_channel].extent >= view[view_width].extent;
+    return view[view_channel].extent >= target.vector_lanes() || view[view_channel].extent >= width_of(view);
 }
 
 int64_t power_of_two_at_most(int64_t value) {
@@ -48,7 +59,7 @@ int64_t power_of_two_at_most(int64_t value) {
 // The lanes that one vector uses: fewer than the target's where the extent is small.
 int64_t vector_extent(const StageGroup &group, const Target &target) {
     const View view = output_view(group);
-    const int64_t extent = view[vectors_of_channels(group, target) ? view_channel : view_width].extent;
+    const int64_t extent = vectors_of_channels(group, target) ? int64_t{view[view_channel].extent} : width_of(view);
     return std::min<int64_t>(target.vector_lanes(), power_of_two_at_most(extent));
 }
 
@@ -58,13 +69,19 @@ bool is_literal(const Stage &stage) {
 }
 
 // Whether the kernel copies its input into a strip with the border around it.
-bool uses_strip(const Stage &stage) {
-    return has_padding(stage) && (is_literal(stage) || !pads_with_zeros(stage));
+bool uses_strip(const StageGroup &group) {
+    const Stage &stage = group.stage(0);
+    return in_tiles(group) || (has_padding(stage) && (is_literal(stage) || !pads_with_zeros(stage)));
+}
+
+// Whether zeros of the strip meet weights, which may be NaN or infinite, and have to be left out then.
+bool leaves_out_zeros(const StageGroup &group) {
+    return uses_strip(group) && pads_with_zeros(group.stage(0)) && !group.stage(0).weights;
 }
 
 // A strip's size is constant only while each task needs the same channels of it, which a multiplier above 1 spoils.
-bool cuts_channels(const Stage &stage) {
-    return !uses_strip(stage) || stage.multiplier() == 1;
+bool cuts_channels(const StageGroup &group) {
+    return !uses_strip(group) || group.stage(0).multiplier() == 1;
 }
 
 // ---- applicability, knobs, default
@@ -79,16 +96,21 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const int64_t lanes = vector_extent(group, target);
     const bool channels = vectors_of_channels(group, target);
-    const int64_t columns = channels ? output[view_width].extent : output[view_width].extent / lanes;
-    return {
-        {"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1,
-         std::min<int64_t>(std::max<int64_t>(columns, 1), 16)},
-        {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent},
-        {"channel_parts", "parallel parts of the channels", 1,
-         cuts_channels(group.stage(0)) ? std::max<int64_t>(output[view_channel].extent / (channels ? lanes : 1), 1)
-                                       : 1},
-        {"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1},
-    };
+    const int64_t columns = channels ? width_of(output) : width_of(output) / lanes;
+    std::vector<Knob> all{{"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1,
+                           std::min<int64_t>(std::max<int64_t>(columns, 1), 16)}};
+    if (in_tiles(group)) {
+        all.push_back({"row_tiles", "register tiles in a row of a task", 1, 64});
+        all.push_back({"rows", "rows of a task", 1, 64});
+    } else {
+        all.push_back(
+            {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent});
+    }
+    const int64_t vectors = output[view_channel].extent / (channels ? lanes : 1);
+    all.push_back({"channel_parts", "parallel parts of the channels", 1,
+                   cuts_channels(group) ? std::max<int64_t>(vectors, 1) : 1});
+    all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
+    return all;
 }
 
 std::optional<std::string> conflict(const KernelRequest &request) {
@@ -97,13 +119,35 @@ std::optional<std::string> conflict(const KernelRequest &request) {
                                                 : std::optional<std::string>("columns + 2 exceed the vector registers");
 }
 
+// Tasks of 8 rows of some 64 outputs, and of so many channels that their strip stays in half of L2.
+Schedule default_tiles(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    const std::vector<Knob> ranges = knobs(group, target);
+    const int64_t columns = std::min<int64_t>(
+        {ranges[0].high, 8, std::max<int64_t>(most_unrolled_taps / stage_axis(stage, view_width).kernel, 1)});
+    const int64_t pixels = vectors_of_channels(group, target) ? columns : columns * vector_extent(group, target);
+    const int64_t row_tiles = (64 + pixels - 1) / pixels;
+    const auto span = [&](ViewAxis axis, int64_t outputs) {
+        return (outputs - 1) * stage_axis(stage, axis).stride + stage_axis(stage, axis).effective_kernel();
+    };
+    const int64_t plane = span(view_width, row_tiles * pixels) * span(view_height, 8) * span(view_depth, 1) * 4;
+    const int64_t strips = (plane * stage.in_channels * 2 + target.l2_bytes - 1) / target.l2_bytes;
+    return {"depthwise",
+            {{"columns", columns},
+             {"row_tiles", row_tiles},
+             {"rows", 8},
+             {"channel_parts", std::clamp<int64_t>(strips, 1, ranges[3].high)},
+             {"channels_outside", 0}}};
+}
+
 Schedule default_schedule(const StageGroup &group, const Target &target) {
+    if (in_tiles(group)) return default_tiles(group, target);
     const View output = output_view(group);
     const std::vector<Knob> ranges = knobs(group, target);
     const int64_t taps = stage_axis(group.stage(0), view_width).kernel;
     int64_t columns = std::min<int64_t>({ranges[0].high, 8, std::max<int64_t>(most_unrolled_taps / taps, 1)});
     // The row's last tile is shifted inwards: prefer a tile that wastes nothing.
-    const int64_t row = vectors_of_channels(group, target) ? output[view_width].extent : ranges[0].high;
+    const int64_t row = vectors_of_channels(group, target) ? int64_t{output[view_width].extent} : ranges[0].high;
     for (int64_t smaller = columns; smaller > columns / 2; smaller--) {
         if (row % smaller == 0) {
             columns = smaller;
@@ -124,7 +168,7 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
     return single_stage_arguments(request.group, 1,
                                   {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
-                                  stage.out_channels, false);
+                                  stage.out_channels, leaves_out_zeros(request.group));
 }
 
 // ---- the kernel
@@ -132,14 +176,15 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
 class Depthwise : public KernelGenerator<Depthwise> {
 public:
     GeneratorParam<int> columns{"columns", 1}, parts{"parts", 1}, channel_parts{"channel_parts", 1};
-    GeneratorParam<int> channels_outside{"channels_outside", 0};
+    GeneratorParam<int> channels_outside{"channels_outside", 0}, row_tiles{"row_tiles", 1}, rows{"rows", 1};
 
     void generate() {
         constrain_buffers();
         by_channel_ = vectors_of_channels(request().group, request().target);
         vector_ = static_cast<int>(vector_extent(request().group, request().target));
         multiplier_ = static_cast<int>(stage().multiplier());
-        source_ = uses_strip(stage()) ? with_border(x(), stage(), arguments()[0].view) : Func(x());
+        placed_ = placements(in_tiles(request().group));
+        source_ = uses_strip(request().group) ? with_border(x(), stage(), placed_) : Func(x());
         if (is_literal(stage())) {
             define_literal();
         } else {
@@ -152,29 +197,44 @@ public:
     void schedule() {
         const Var task("task");
         const Var inner = schedule_output(task);
-        if (uses_strip(stage())) {
+        if (uses_strip(request().group)) {
             // Not wider than the channels of one task: a wider vector would start before the first of them.
             int strip_lanes = lanes();
             while (task_channels_ % strip_lanes != 0) strip_lanes /= 2;
-            schedule_strip(source_, output(), task, strip_lanes, arguments()[0].view);
+            if (in_tiles(request().group)) {
+                schedule_tile_strip(source_, output(), v_.z, strip_lanes, arguments()[0].view, stage(), task_columns(),
+                                    rows);
+                source_.bound_extent(v_.c, task_channels_ / multiplier_);
+            } else {
+                schedule_strip(source_, output(), task, strip_lanes, arguments()[0].view);
+            }
         }
         const Var along = by_channel_ ? v_.c : v_.x;
         // The bounds are stated because Halide does not see through every shifted tail that they are constant.
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, by_channel_ ? vector_ : 1);
         accumulator_.bound_extent(v_.x, by_channel_ ? static_cast<int>(columns) : columns * vector_);
+        for (const Var &var : {v_.g, v_.y, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
         accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
         if (is_literal(stage())) return;
-        Halide::Stage update = accumulator_.update();
-        update.reorder({v_.c, v_.x, r_[0], r_[1], r_[2]}).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
-        if (stage_axis(stage(), view_width).kernel * columns <= most_unrolled_taps) update.unroll(r_[0]);
+        if (leaves_out_zeros(request().group)) schedule_update(accumulator_.update().specialize(flag() > 0.5f), along);
+        schedule_update(accumulator_.update(), along);
     }
 
 private:
     static int size(int64_t value) { return static_cast<int>(value); }
 
+    void schedule_update(Halide::Stage update, const Var &along) {
+        update.reorder({v_.c, v_.x, r_[0], r_[1], r_[2]}).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
+        if (stage_axis(stage(), view_width).kernel * columns <= most_unrolled_taps) update.unroll(r_[0]);
+    }
+
+    // Of a tile's width.
+    int tile_columns() const { return static_cast<int>(columns) * (by_channel_ ? 1 : vector_); }
+    int task_columns() const { return tile_columns() * static_cast<int>(row_tiles); }
+
     // In the source, which is in padded coordinates where it is a strip.
     Expr position(const Expr &at, const Expr &tap, const Axis &axis) const {
-        const int before = uses_strip(stage()) ? 0 : size(axis.pad_before);
+        const int before = uses_strip(request().group) ? 0 : size(axis.pad_before);
         return at * size(axis.stride) + tap * size(axis.dilation) - before;
     }
 
@@ -187,14 +247,22 @@ private:
         const Expr ix = position(v_.x, r_[0], ax), iy = inside_rows(v_.y, r_[1], ay, view[view_height].extent),
                    iz = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
         const int width = size(view[view_width].extent);
-        const bool padded = !uses_strip(stage()) && (ax.pad_before > 0 || ax.pad_after > 0);
+        const bool padded = !uses_strip(request().group) && (ax.pad_before > 0 || ax.pad_after > 0);
         const Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
         const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
         // The select is round the product: NaN or infinity times padding, or times a constant 0, contributes nothing.
         Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
+        if (leaves_out_zeros(request().group)) {
+            const Expr inside = within(ix, placed_[0]) && within(iy, placed_[1]) && within(iz, placed_[2]);
+            term = Halide::select(flag() > 0.5f && !inside, 0.0f, product);
+        }
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
+    }
+
+    static Expr within(const Expr &position, const Placement &placed) {
+        return position >= placed.before && position < placed.before + placed.extent;
     }
 
     // Of the tap r_: from packed memory, or from a table in the object.
@@ -214,7 +282,7 @@ private:
     // A tap's row (or plane), restricted to those inside the input.
     Expr inside_rows(const Var &at, const Halide::RVar &tap, const Axis &axis, int64_t extent) {
         const Expr row = position(at, tap, axis);
-        if (uses_strip(stage()) || (axis.pad_before == 0 && axis.pad_after == 0)) return row;
+        if (uses_strip(request().group) || (axis.pad_before == 0 && axis.pad_after == 0)) return row;
         r_.where(row >= 0 && row < size(extent));
         return Halide::clamp(row, 0, size(extent) - 1);
     }
@@ -245,27 +313,44 @@ private:
         Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), part("part");
         Func y = output();
         const int tile_c = by_channel_ ? vector_ : 1;
-        const int tile_x = by_channel_ ? static_cast<int>(columns) : columns * vector_;
         const int channels = size(view[view_channel].extent);
         const int tiles = (channels + tile_c - 1) / tile_c;
         const int per_part = (tiles + channel_parts - 1) / channel_parts;
         task_channels_ = std::min(per_part * tile_c, channels);
         y.split(v_.c, cp, co, task_channels_, TailStrategy::ShiftInwards);
         y.split(co, co, ci, tile_c, TailStrategy::ShiftInwards);
-        split_parts(y, view, parts, tile_x, part);
-        y.split(v_.x, xo, xi, tile_x, TailStrategy::ShiftInwards);
+        if (in_tiles(request().group)) return schedule_tiles(task, cp, co, ci);
+        split_parts(y, view, parts, tile_columns(), part);
+        y.split(v_.x, xo, xi, tile_columns(), TailStrategy::ShiftInwards);
         if (channels_outside || !by_channel_) {
             y.reorder({ci, xi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
         } else {
             y.reorder({ci, xi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
         }
         y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi);
-        y.fuse(part, cp, task).fuse(task, v_.g, task).fuse(task, v_.n, task).parallel(task).never_partition(task);
+        fuse_all(y, {part, cp, v_.g, v_.n}, task);
+        y.parallel(task).never_partition(task);
+        return channels_outside || !by_channel_ ? xo : co;
+    }
+
+    // The same where extents are known at run time only.
+    Var schedule_tiles(const Var &task, const Var &cp, const Var &co, const Var &ci) {
+        Var xo("xo"), xi("xi");
+        Func y = output();
+        const auto [across, down] = split_tiles(y, task_columns(), rows);
+        y.split(v_.x, xo, xi, tile_columns(), TailStrategy::RoundUp);
+        std::vector<Halide::VarOrRVar> order{ci, xi, co, xo, v_.y};
+        if (channels_outside || !by_channel_) order = {ci, xi, xo, v_.y, co};
+        order.insert(order.end(), {v_.z, across, down, cp, v_.g, v_.n});
+        y.reorder(order).vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi);
+        fuse_all(y, {across, down, cp, v_.g, v_.n}, task);
+        y.parallel(task).never_partition_all();
         return channels_outside || !by_channel_ ? xo : co;
     }
 
     ActivationVars v_;
     RDom r_;
+    Placements placed_;
     Func source_{"source"}, accumulator_{"accumulator"};
     Halide::Buffer<float> table_;
     bool by_channel_ = true;

@@ -11,6 +11,9 @@
 // in the workspace, so that the inner loop knows no borders. A pointwise layer reads its input in place, all pixels as
 // one row.
 //
+// Extents known at run time only: tasks are tiles of constant size, read through a strip that reaches past the end of
+// the input where a tile does, and stored as far as the output goes.
+//
 // Channels past the end of a group's last tile are computed on zero weights and not stored; columns past the end of a
 // row are computed twice (the last tile is shifted inwards).
 #include "schedules/algorithms.h"
@@ -47,6 +50,11 @@ View output_view(const StageGroup &group) {
     return activation_view(group.output(), group.stage(0).groups, flattens(group));
 }
 
+// Whether the work is cut into tiles: an extent is known at run time only.
+bool in_tiles(const StageGroup &group) {
+    return has_runtime_space(output_view(group));
+}
+
 // ---- applicability, knobs, default
 
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
@@ -67,6 +75,16 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const int64_t lanes = target.vector_lanes();
     const int64_t vectors = (group_channels(group.stage(0)) + lanes - 1) / lanes;
+    if (in_tiles(group)) {
+        return {
+            {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
+            {"columns", "pixels in the register tile", 1, 30},
+            {"row_tiles", "register tiles in a row of a task", 1, 64},
+            {"rows", "rows of a task", 1, 64},
+            {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
+            {"unroll", "input channels in one turn of the inner loop", 1, 16},
+        };
+    }
     return {
         {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
         {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 30)},
@@ -82,7 +100,7 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
     if (!fits_registers(tile, request.target)) return "vectors * columns + vectors + 1 exceed the vector registers";
     const Stage &stage = request.group.stage(0);
-    const int64_t channel_parts = *schedule.knob("channel_parts");
+    const int64_t channel_parts = schedule.knob("channel_parts").value_or(1);
     if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
     if (channel_parts > 1 && group_channels(stage) % channel_tile(request) != 0) {
         return "channel_parts needs channel tiles without a tail";
@@ -100,7 +118,38 @@ int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
     return 1;
 }
 
+// Bytes of the strip that a task of `columns` x `rows` outputs reads.
+int64_t strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
+    const auto span = [&](ViewAxis axis, int64_t outputs) {
+        const Axis geometry = stage_axis(stage, axis);
+        return (outputs - 1) * geometry.stride + geometry.effective_kernel();
+    };
+    return span(view_width, columns) * span(view_height, rows) * span(view_depth, 1) * stage.in_channels /
+           stage.groups * 4;
+}
+
+// Tasks of some 32 x 8 outputs, or fewer where their strip would not stay in half of L2.
+Schedule default_tiles(const StageGroup &group, const Target &target) {
+    constexpr int64_t many_pixels = 5040;  // which no register tile divides badly
+    const Stage &stage = group.stage(0);
+    const RegisterTile tile = best_register_tile(group_channels(stage), many_pixels, target);
+    const bool one_row = output_view(group)[view_height].extent == 1;
+    const int64_t row_tiles = ((one_row ? 128 : 32) + tile.columns - 1) / tile.columns;
+    int64_t rows = one_row ? 1 : 8;
+    while (rows > 1 && strip_bytes(stage, row_tiles * tile.columns, rows) > target.l2_bytes / 2) rows--;
+    const int64_t panel =
+        tile.vectors * target.vector_lanes() * stage.in_channels / stage.groups * stage.kernel_volume() * 4;
+    return {"direct",
+            {{"vectors", tile.vectors},
+             {"columns", tile.columns},
+             {"row_tiles", row_tiles},
+             {"rows", rows},
+             {"pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0},
+             {"unroll", default_unroll(stage.in_channels / stage.groups, tile)}}};
+}
+
 Schedule default_schedule(const StageGroup &group, const Target &target) {
+    if (in_tiles(group)) return default_tiles(group, target);
     const Stage &stage = group.stage(0);
     const View output = output_view(group);
     const RegisterTile tile = best_register_tile(group_channels(stage), output[view_width].extent, target);
@@ -146,13 +195,16 @@ class Direct : public KernelGenerator<Direct> {
 public:
     GeneratorParam<int> vectors{"vectors", 1}, columns{"columns", 1}, parts{"parts", 1};
     GeneratorParam<int> channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0}, unroll{"unroll", 1};
+    GeneratorParam<int> row_tiles{"row_tiles", 1}, rows{"rows", 1};
 
     void generate() {
         constrain_buffers();
         tile_ = vectors * lanes();
         const Stage &s = stage();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
-        source_ = has_padding(s) ? with_border(x(), s, arguments()[0].view) : Func(x());
+        const bool tiled = in_tiles(request().group);
+        const Placements placed = placements(tiled);
+        source_ = has_padding(s) || tiled ? with_border(x(), s, placed) : Func(x());
         r_ = RDom(0, size(s.in_channels / s.groups), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
@@ -160,9 +212,7 @@ public:
         Expr product = weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
                        source_(r_[0], v_.g, x_at, y_at, z_at, v_.n);
         if (pads_with_zeros(s)) {
-            const View view = arguments()[0].view;
-            const Expr inside = within(x_at, ax, view[view_width]) && within(y_at, ay, view[view_height]) &&
-                                within(z_at, az, view[view_depth]);
+            const Expr inside = within(x_at, placed[0]) && within(y_at, placed[1]) && within(z_at, placed[2]);
             product = Halide::select(nonfinite() && !inside, 0.0f, product);
         }
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += product;
@@ -171,11 +221,12 @@ public:
     }
 
     void schedule() {
-        const Var inner = schedule_output();
+        const Var inner = in_tiles(request().group) ? schedule_tiles() : schedule_output();
         const int v = lanes();
         // The bounds are stated because Halide does not see through every shifted or masked tail that they are
         // constant.
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, tile_).bound_extent(v_.x, columns);
+        for (const Var &var : {v_.g, v_.y, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
         accumulator_.vectorize(v_.c, v).unroll(v_.c).unroll(v_.x);
         if (pads_with_zeros(stage())) schedule_update(accumulator_.update().specialize(nonfinite()), 1);
         schedule_update(accumulator_.update(), unroll);
@@ -188,9 +239,8 @@ private:
     // that leaves the padding out. Where all weights are finite, this is one well predicted branch a tile.
     Expr nonfinite() { return flag() > 0.5f; }
 
-    static Expr within(const Expr &position, const Axis &axis, const ViewDimension &dimension) {
-        const int first = size(axis.pad_before);
-        return position >= first && position < first + size(dimension.extent);
+    static Expr within(const Expr &position, const Placement &placed) {
+        return position >= placed.before && position < placed.before + placed.extent;
     }
 
     void schedule_update(Halide::Stage update, int unrolled) {
@@ -212,9 +262,9 @@ private:
         Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), task("task"), part("part");
         Var part_of_both("part_of_both"), part_of_group("part_of_group");
         Func y = output();
+        split_channels(co, ci);
         const int channels = size(view[view_channel].extent);
         const int tiles = (channels + tile_ - 1) / tile_;
-        y.split(v_.c, co, ci, tile_, channels % tile_ == 0 ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
         const bool by_channel_parts = channel_parts > 1;
         if (by_channel_parts) y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
         split_parts(y, view, parts, columns, part);
@@ -224,12 +274,7 @@ private:
         if (by_channel_parts) order.push_back(cp);
         order.insert(order.end(), {v_.g, v_.n});
         y.reorder(order);
-        // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
-        if (channels % tile_ == 0)
-            y.vectorize(ci, lanes()).unroll(ci);
-        else
-            y.vectorize(ci);
-        y.unroll(xi);
+        vectorize_tile(ci, xi);
         if (by_channel_parts) y.fuse(part, cp, part_of_both);
         y.fuse(by_channel_parts ? part_of_both : part, v_.g, part_of_group);
         y.fuse(part_of_group, v_.n, task).parallel(task);
@@ -238,6 +283,43 @@ private:
         if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
         if (has_padding(stage())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
         return pixels_outside ? co : xo;
+    }
+
+    // The same where extents are known at run time only.
+    Var schedule_tiles() {
+        Var co("co"), ci("ci"), xo("xo"), xi("xi"), task("task");
+        Func y = output();
+        split_channels(co, ci);
+        const int row = static_cast<int>(columns) * static_cast<int>(row_tiles);
+        const auto [across, down] = split_tiles(y, row, rows);
+        y.split(v_.x, xo, xi, columns, TailStrategy::RoundUp);
+        std::vector<Halide::VarOrRVar> order{ci, xi, xo, v_.y, co};
+        if (pixels_outside) order = {ci, xi, co, xo, v_.y};
+        order.insert(order.end(), {v_.z, across, down, v_.g, v_.n});
+        y.reorder(order);
+        vectorize_tile(ci, xi);
+        fuse_all(y, {across, down, v_.g, v_.n}, task);
+        y.parallel(task);
+        y.never_partition_all();
+        schedule_tile_strip(source_, y, v_.z, lanes(), arguments()[0].view, stage(), row, rows);
+        source_.bound_extent(v_.c, size(stage().in_channels / stage().groups));
+        return pixels_outside ? co : xo;
+    }
+
+    bool whole_channel_tiles() const { return group_channels(stage()) % tile_ == 0; }
+
+    void split_channels(const Var &co, const Var &ci) {
+        output().split(v_.c, co, ci, tile_,
+                       whole_channel_tiles() ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
+    }
+
+    void vectorize_tile(const Var &ci, const Var &xi) {
+        // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
+        if (whole_channel_tiles())
+            output().vectorize(ci, lanes()).unroll(ci);
+        else
+            output().vectorize(ci);
+        output().unroll(xi);
     }
 
     ActivationVars v_;

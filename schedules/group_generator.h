@@ -10,6 +10,8 @@
 
 #include "schedules/algorithm.h"
 #include "schedules/epilogue.h"
+#include "schedules/padding.h"
+#include "schedules/single_stage.h"
 
 namespace convc {
 
@@ -46,13 +48,15 @@ inline bool is_packed(KernelArgument::Role role) {
     return role == KernelArgument::Role::parameter || role == KernelArgument::Role::nonfinite;
 }
 
-// Fixes a Halide buffer's extents and strides to a view's.
+// Fixes a Halide buffer's extents and strides to a view's, as far as they are known.
 template <class Buffer>
 void constrain(Buffer &buffer, const View &view) {
     for (size_t i = 0; i < view.size(); i++) {
-        buffer.dim(static_cast<int>(i))
-            .set_bounds(0, static_cast<int>(view[i].extent))
-            .set_stride(static_cast<int>(view[i].stride));
+        auto dimension = buffer.dim(static_cast<int>(i));
+        dimension.set_min(0);
+        if (view[i].extent.known()) dimension.set_extent(static_cast<int>(view[i].extent));
+        // Said of every stride: Halide takes the innermost for 1 where nothing is said.
+        dimension.set_stride(view[i].stride.known() ? Halide::Expr(static_cast<int>(view[i].stride)) : Halide::Expr());
     }
 }
 
@@ -93,6 +97,24 @@ protected:
     // 1 where some weight is NaN or infinite.
     Halide::Expr flag() { return (*inputs_.at("nonfinite"))(0); }
     Halide::Func output() { return *output_; }
+
+    // Where the input lies in its border, width first. With `tiled`, every axis has a border to its right, for tiles
+    // that reach past the end.
+    Placements placements(bool tiled) {
+        Placements all;
+        for (size_t i = 0; i < all.size(); i++) {
+            const auto axis = static_cast<ViewAxis>(view_width + i);
+            const Axis geometry = stage_axis(stage(), axis);
+            const Size &extent = arguments()[0].view[axis].extent;
+            const int dimension = static_cast<int>(axis);
+            all[i].extent =
+                extent.known() ? Halide::Expr(static_cast<int>(extent)) : Halide::Expr(x().dim(dimension).extent());
+            all[i].before = padding_before(geometry, all[i].extent);
+            all[i].padded = is_padded(geometry);
+            all[i].tiled = tiled;
+        }
+        return all;
+    }
 
     bool reads_operands() const {
         for (const KernelArgument &argument : arguments()) {

@@ -27,21 +27,31 @@ Func extended(Func input, const Stage &stage, const Halide::Region &bounds) {
 
 }  // namespace
 
-Func with_border(Func input, const Stage &stage, const View &view) {
-    Halide::Region bounds(view.size(), Halide::Range{Expr(), Expr()});
-    std::vector<int> before(view.size(), 0);
-    for (ViewAxis axis : {view_width, view_height, view_depth}) {
-        const Axis geometry = stage_axis(stage, axis);
-        before[axis] = static_cast<int>(geometry.pad_before);
-        if (geometry.pad_before == 0 && geometry.pad_after == 0) continue;
-        bounds[axis] = {0, static_cast<int>(view[axis].extent)};
+// As same_padding() in layer_sizes.h.
+Expr padding_before(const Axis &axis, const Expr &extent) {
+    if (!axis.same_at_run_time) return static_cast<int>(axis.pad_before);
+    const int stride = static_cast<int>(axis.stride);
+    const Expr last = (extent - 1) / stride * stride;
+    return Halide::max(last + static_cast<int>(axis.effective_kernel()) - extent, 0) / 2;
+}
+
+Func with_border(Func input, const Stage &stage, const Placements &placements) {
+    const Halide::Region nowhere(6, Halide::Range{Expr(), Expr()});
+    Halide::Region padded = nowhere, overrun = nowhere;
+    for (size_t i = 0; i < placements.size(); i++) {
+        const Placement &placement = placements[i];
+        if (placement.padded) padded[view_width + i] = {0, placement.extent};
+        if (placement.tiled && !placement.padded) overrun[view_width + i] = {0, placement.extent};
     }
-    const Func exterior = extended(std::move(input), stage, bounds);
+    // What a tile reads past the end of an axis without padding is not stored, but it must not be loaded from there.
+    const Func inside =
+        placements[0].tiled ? Halide::BoundaryConditions::repeat_edge(std::move(input), overrun) : input;
+    const Func exterior = extended(inside, stage, padded);
     Var c("c"), g("g"), x("x"), y("y"), z("z"), n("n");
-    Func padded("padded");
-    padded(c, g, x, y, z, n) =
-        exterior(c, g, x - before[view_width], y - before[view_height], z - before[view_depth], n);
-    return padded;
+    Func bordered("bordered");
+    bordered(c, g, x, y, z, n) =
+        exterior(c, g, x - placements[0].before, y - placements[1].before, z - placements[2].before, n);
+    return bordered;
 }
 
 void schedule_strip(Func padded, Func consumer, const Var &task, int lanes, const View &input) {
@@ -58,6 +68,19 @@ void schedule_strip(Func padded, Func consumer, const Var &task, int lanes, cons
                                args[view_group], args[view_batch]);
         padded.reorder(args[view_width], args[view_height], args[view_depth], args[view_channel]);
     }
+}
+
+void schedule_tile_strip(Func bordered, Func consumer, const Var &task, int lanes, const View &input,
+                         const Stage &stage, int columns, int rows) {
+    schedule_strip(bordered, std::move(consumer), task, lanes, input);
+    const std::vector<Var> args = bordered.args();
+    const std::array<int, 3> tile{columns, rows, 1};
+    for (size_t i = 0; i < tile.size(); i++) {
+        const Axis axis = stage_axis(stage, static_cast<ViewAxis>(view_width + i));
+        const int span = static_cast<int>(axis.effective_kernel());
+        bordered.bound_extent(args[view_width + i], (tile[i] - 1) * static_cast<int>(axis.stride) + span);
+    }
+    bordered.bound_extent(args[view_group], 1).bound_extent(args[view_batch], 1);
 }
 
 std::vector<Expr> raw_taps(const Stage &stage, const std::vector<Expr> &taps) {

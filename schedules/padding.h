@@ -3,6 +3,7 @@
 
 #include <Halide.h>
 
+#include <array>
 #include <vector>
 
 #include "convc/layer.h"
@@ -10,12 +11,28 @@
 
 namespace convc {
 
+// Where the input lies along one spatial axis: numbers, or what a call's run-time extents come to.
+struct Placement {
+    Halide::Expr extent;
+    Halide::Expr before;  // elements of padding before it
+    bool padded = false;
+    bool tiled = false;  // tiles may reach past the end, whatever is padded
+};
+using Placements = std::array<Placement, 3>;  // width, height, depth
+
+// Elements of padding before the input, whose extent matters for Axis::same_at_run_time alone.
+Halide::Expr padding_before(const Axis &axis, const Halide::Expr &extent);
+
 // The input in padded coordinates, the border as the stage's pad_mode says: position 0 along an axis is the first
 // padded element.
-Halide::Func with_border(Halide::Func input, const Stage &stage, const View &view);
+Halide::Func with_border(Halide::Func input, const Stage &stage, const Placements &placements);
 
 // Computes that Func strip by strip, once in each turn of `task`, in the caller's workspace.
 void schedule_strip(Halide::Func padded, Halide::Func consumer, const Halide::Var &task, int lanes, const View &input);
+
+// The same for tiles of `columns` x `rows` outputs (split_tiles()): a strip of constant size, whatever the extents.
+void schedule_tile_strip(Halide::Func bordered, Halide::Func consumer, const Halide::Var &task, int lanes,
+                         const View &input, const Stage &stage, int columns, int rows);
 
 // The taps of a kernel as PyTorch orders them, width first; reversed for a true convolution.
 std::vector<Halide::Expr> raw_taps(const Stage &stage, const std::vector<Halide::Expr> &taps);

@@ -1,6 +1,7 @@
 #include "schedules/parallel_parts.h"
 
 #include <algorithm>
+#include <string>
 
 namespace convc {
 
@@ -12,6 +13,23 @@ void split_parts(Halide::Func output, const View &view, int parts, int columns, 
     const int units = (extent + unit - 1) / unit;
     const int piece = std::min((units + parts - 1) / parts * unit, extent);
     output.split(along, part, along, piece, Halide::TailStrategy::ShiftInwards);
+}
+
+void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const Halide::Var &task) {
+    Halide::Var fused = loops[0];
+    for (size_t i = 1; i < loops.size(); i++) {
+        const Halide::Var next = i + 1 == loops.size() ? task : Halide::Var("task" + std::to_string(i));
+        output.fuse(fused, loops[i], next);
+        fused = next;
+    }
+}
+
+SpaceTiles split_tiles(Halide::Func output, int columns, int rows) {
+    SpaceTiles tiles;
+    const Halide::Var width = output.args()[view_width], height = output.args()[view_height];
+    output.split(width, tiles.across, width, columns, Halide::TailStrategy::GuardWithIf);
+    output.split(height, tiles.down, height, rows, Halide::TailStrategy::GuardWithIf);
+    return tiles;
 }
 
 }  // namespace convc

@@ -1,7 +1,9 @@
-// Cutting an output into parallel parts.
+// Cutting an output into parallel parts: equal parts of known extents, tiles of those that are known at run time only.
 #pragma once
 
 #include <Halide.h>
+
+#include <vector>
 
 #include "schedules/tensor_view.h"
 
@@ -11,5 +13,16 @@ namespace convc {
 // over them is `part`. Along the width, parts are whole tiles of `columns`. The last part is shifted inwards, so every
 // part is as large as the others and some outputs may be computed twice, to the same bits.
 void split_parts(Halide::Func output, const View &view, int parts, int columns, const Halide::Var &part);
+
+// One loop `task` over all these, innermost first.
+void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const Halide::Var &task);
+
+// Cuts width and height of `output` into tiles of `columns` x `rows`, of which those at the ends are stored in part:
+// right for every extent. The loops over them are the result, innermost first. The depth is to stay a loop of its own
+// in the task: fused with these, Halide 21 loses its index (while it vectorizes, it takes it for 0).
+struct SpaceTiles {
+    Halide::Var across{"across"}, down{"down"};
+};
+SpaceTiles split_tiles(Halide::Func output, int columns, int rows);
 
 }  // namespace convc

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace convc {
@@ -10,11 +11,12 @@ bool is_depthwise(const Stage &stage) {
     return stage.kind != StageKind::shuffle && stage.groups == stage.in_channels;
 }
 
+bool is_padded(const Axis &axis) {
+    return axis.pad_before != 0 || axis.pad_after != 0 || axis.same_at_run_time;
+}
+
 bool has_padding(const Stage &stage) {
-    for (const Axis &axis : stage.axes) {
-        if (axis.pad_before != 0 || axis.pad_after != 0 || axis.same_at_run_time) return true;
-    }
-    return false;
+    return std::any_of(stage.axes.begin(), stage.axes.end(), is_padded);
 }
 
 bool pads_with_zeros(const Stage &stage) {
@@ -36,14 +38,16 @@ bool broadcasts_over_pixels(const TensorType &operand, const TensorType &output)
 }
 
 // A further tensor as the output's view sees it; an extent of 1 where it is broadcast.
-View operand_view(const TensorType &operand, const TensorType &output, int64_t groups, bool flatten) {
+View operand_view(const TensorType &operand, const TensorSizes &sizes, const TensorType &output, int64_t groups,
+                  bool flatten) {
     const bool one_channel = operand.channels == 1 && output.channels != 1;
-    View view = activation_view(operand, one_channel ? 1 : groups, flatten);
+    View view = activation_view(operand, sizes, one_channel ? 1 : groups, flatten);
     if (one_channel) view[view_group] = {1, 0};
     return view;
 }
 
 std::optional<std::string> too_large(const char *what, const TensorType &type) {
+    if (type.has_runtime_extent()) return std::nullopt;  // the entry point counts at every call
     const std::optional<int64_t> elements = type.elements();
     if (elements && *elements <= std::numeric_limits<int32_t>::max()) return std::nullopt;
     return fmt::format("{} {} has more than 2^31 - 1 elements", what, print_tensor(type));
@@ -66,7 +70,6 @@ std::optional<std::string> general_refusal(const StageGroup &group) {
     if (group.count != 1) return "computes one stage at a time";
     if (stage.kind == StageKind::shuffle) return "does not shuffle channels";
     if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
-    if (group.input().has_runtime_extent()) return "needs every extent when it is compiled, and this layer has '?'";
     if (auto reason = too_large("the input", group.input())) return reason;
     if (auto reason = too_large("the output", stage.output)) return reason;
     for (const Parameter &parameter : group.layer->stage_parameters(group.first)) {
@@ -83,9 +86,13 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int6
     using Role = KernelArgument::Role;
     const Stage &stage = group.stage(0);
     const bool flatten = flattens(group);
+    const LayerSizes sizes = layer_sizes(*group.layer);
+    const TensorSizes &x_sizes =
+        group.first == 0 ? sizes.inputs[0] : sizes.outputs[static_cast<size_t>(group.first) - 1];
+    const TensorSizes &y_sizes = sizes.outputs[static_cast<size_t>(group.first)];
 
     std::vector<KernelArgument> all;
-    all.push_back({Role::input, {}, -1, activation_view(group.input(), groups, flatten)});
+    all.push_back({Role::input, {}, -1, activation_view(group.input(), x_sizes, groups, flatten)});
     for (const Parameter &parameter : group.layer->stage_parameters(group.first)) {
         const bool weight = parameter.role == Parameter::Role::weight;
         all.push_back({Role::parameter, parameter, -1,
@@ -97,9 +104,11 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int6
         if (epilogue.operand < 0 || seen[static_cast<size_t>(epilogue.operand)]) continue;
         seen[static_cast<size_t>(epilogue.operand)] = true;
         const TensorType &operand = group.layer->inputs[static_cast<size_t>(epilogue.operand)].type;
-        all.push_back({Role::operand, {}, epilogue.operand, operand_view(operand, stage.output, groups, flatten)});
+        const TensorSizes &operand_sizes = sizes.inputs[static_cast<size_t>(epilogue.operand)];
+        all.push_back(
+            {Role::operand, {}, epilogue.operand, operand_view(operand, operand_sizes, stage.output, groups, flatten)});
     }
-    all.push_back({Role::output, {}, -1, activation_view(stage.output, groups, flatten)});
+    all.push_back({Role::output, {}, -1, activation_view(stage.output, y_sizes, groups, flatten)});
     return all;
 }
 

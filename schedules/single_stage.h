@@ -11,6 +11,7 @@
 namespace convc {
 
 bool is_pointwise(const Stage &stage);  // 1x1, stride 1, no padding: every pixel alone
+bool is_padded(const Axis &axis);
 bool has_padding(const Stage &stage);
 bool pads_with_zeros(const Stage &stage);
 bool is_depthwise(const Stage &stage);  // one input channel a group, however it was written

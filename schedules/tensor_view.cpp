@@ -14,7 +14,7 @@ View dense_view(const std::vector<int64_t> &extents) {
     View view;
     int64_t stride = 1;
     for (int64_t extent : extents) {
-        view.push_back({extent, stride});
+        view.push_back({Size(extent), Size(stride)});
         stride *= extent;
     }
     return view;
@@ -25,29 +25,43 @@ View parameter_view(const Parameter &parameter) {
     return dense_view(extents);
 }
 
-View activation_view(const TensorType &type, int64_t groups, bool flatten) {
-    int64_t pixels = 1;
-    for (int64_t extent : type.space) pixels *= extent;
+View activation_view(const TensorType &type, const TensorSizes &sizes, int64_t groups, bool flatten) {
+    const Size pixels = TensorSizes{1, sizes.space}.elements(1);
+    const Size image = times(pixels, type.channels);
     const bool last = channels_last(type.layout);
-    const int64_t channel_stride = last ? 1 : pixels;
+    const Size channel_stride = last ? Size(1) : pixels;
     const int64_t pixel_stride = last ? type.channels : 1;
 
     View view(6, ViewDimension{1, 0});
     view[view_channel] = {type.channels / groups, channel_stride};
-    view[view_group] = {groups, channel_stride * (type.channels / groups)};
+    view[view_group] = {groups, times(channel_stride, type.channels / groups)};
     if (flatten) {
-        view[view_width] = {last ? pixels * type.batch : pixels, pixel_stride};
-        if (!last) view[view_batch] = {type.batch, pixels * type.channels};
+        view[view_width] = {last ? times(pixels, sizes.batch) : pixels, pixel_stride};
+        if (!last) view[view_batch] = {sizes.batch, image};
         return view;
     }
-    int64_t stride = pixel_stride;
+    Size stride = pixel_stride;
     for (int i = 0; i < type.rank(); i++) {
-        const int64_t extent = type.space[static_cast<size_t>(type.rank() - 1 - i)];
+        const Size &extent = sizes.space[static_cast<size_t>(type.rank() - 1 - i)];
         view[static_cast<size_t>(view_width + i)] = {extent, stride};
-        stride *= extent;
+        stride = times(stride, extent);
     }
-    view[view_batch] = {type.batch, pixels * type.channels};
+    view[view_batch] = {sizes.batch, image};
     return view;
+}
+
+View activation_view(const TensorType &type, int64_t groups, bool flatten) {
+    const auto known_or_not = [](int64_t extent) {
+        return extent == runtime_extent ? Size::argument(0) : Size(extent);
+    };
+    TensorSizes sizes{known_or_not(type.batch), {}};
+    for (int64_t extent : type.space) sizes.space.push_back(known_or_not(extent));
+    return activation_view(type, sizes, groups, flatten);
+}
+
+bool has_runtime_space(const View &activation) {
+    return !activation[view_width].extent.known() || !activation[view_height].extent.known() ||
+           !activation[view_depth].extent.known();
 }
 
 ViewAxis parallel_axis(const View &activation) {

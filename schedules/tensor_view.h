@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "convc/layer.h"
+#include "schedules/layer_sizes.h"
+#include "schedules/size.h"
 
 namespace convc {
 
 struct ViewDimension {
-    int64_t extent = 1;
-    int64_t stride = 0;
-    bool operator==(const ViewDimension &) const = default;
+    Size extent = 1;
+    Size stride = 0;
 };
 using View = std::vector<ViewDimension>;
 
@@ -24,9 +25,15 @@ enum ViewAxis { view_channel, view_group, view_width, view_height, view_depth, v
 
 // The view of an activation whose channels fall into `groups`. With `flatten`, all pixels (and for channels-last
 // layouts the batch too) become one long width: what a pointwise kernel wants.
+View activation_view(const TensorType &type, const TensorSizes &sizes, int64_t groups, bool flatten);
+// The same where nobody needs to compute a run-time extent: it reads as runtime_extent.
 View activation_view(const TensorType &type, int64_t groups, bool flatten);
 
-// The outermost spatial axis with more than one element: the one that kernels cut into parallel parts.
+// Whether an extent of the width, height or depth is known at run time only.
+bool has_runtime_space(const View &activation);
+
+// Of extents that are all known: the outermost spatial axis with more than one element: the one that kernels cut into
+// parallel parts.
 ViewAxis parallel_axis(const View &activation);
 
 // A parameter in PyTorch's row-major order.

@@ -13,10 +13,14 @@
 namespace convc {
 namespace {
 
-constexpr uint64_t alignment = 64;
+constexpr int64_t alignment = 64;
 
 uint64_t aligned(uint64_t bytes) {
     return (bytes + alignment - 1) / alignment * alignment;
+}
+
+Size aligned(const Size &bytes) {
+    return times(quotient(plus(bytes, alignment - 1), alignment), alignment);
 }
 
 // Hands out places in packed memory and in the workspace.
@@ -34,14 +38,6 @@ private:
     uint64_t size_;
 };
 
-BufferArgument buffer(BufferArgument::Place place, int index, uint64_t offset, const View &view) {
-    BufferArgument argument{place, index, offset, {}};
-    for (const ViewDimension &dimension : view) {
-        argument.dimensions.push_back({static_cast<int32_t>(dimension.extent), static_cast<int32_t>(dimension.stride)});
-    }
-    return argument;
-}
-
 int parameter_index(const Layer &layer, const Parameter &parameter) {
     const std::vector<Parameter> all = layer.parameters();
     return static_cast<int>(std::find(all.begin(), all.end(), parameter) - all.begin());
@@ -57,25 +53,25 @@ struct Sequence {
     const Plan &plan;
     EntryPoints &entry;
     MemoryLayout packed{0};
-    std::vector<uint64_t> intermediate;  // offset of the output of each group but the last
+    std::vector<Size> intermediate;  // offset of the output of each group but the last
 
     BufferArgument place(const KernelArgument &argument, size_t group) {
         using Place = BufferArgument::Place;
         const bool first = group == 0, last = group + 1 == plan.groups.size();
         switch (argument.role) {
             case KernelArgument::Role::input:
-                return buffer(first ? Place::input : Place::workspace, 0, first ? 0 : intermediate[group - 1],
-                              argument.view);
+                return {first ? Place::input : Place::workspace, 0, first ? Size(0) : intermediate[group - 1],
+                        argument.view};
             case KernelArgument::Role::output:
-                return buffer(last ? Place::output : Place::workspace, 0, last ? 0 : intermediate[group],
-                              argument.view);
+                return {last ? Place::output : Place::workspace, 0, last ? Size(0) : intermediate[group],
+                        argument.view};
             case KernelArgument::Role::operand:
-                return buffer(Place::input, argument.operand, 0, argument.view);
+                return {Place::input, argument.operand, 0, argument.view};
             case KernelArgument::Role::parameter:
             case KernelArgument::Role::nonfinite:
                 break;
         }
-        return buffer(Place::packed, 0, packed.take(view_bytes(argument.view)), argument.view);
+        return {Place::packed, 0, static_cast<int64_t>(packed.take(view_bytes(argument.view))), argument.view};
     }
 
     void add(const GroupFunctions &functions, size_t group) {
@@ -86,9 +82,8 @@ struct Sequence {
             run.arguments.push_back(place(argument, group));
             if (argument.role == KernelArgument::Role::nonfinite) packed_outputs.push_back(run.arguments.back());
             if (argument.role != KernelArgument::Role::parameter) continue;
-            pack.arguments.push_back(buffer(BufferArgument::Place::parameter,
-                                            parameter_index(plan.layer, argument.parameter), 0,
-                                            parameter_view(argument.parameter)));
+            pack.arguments.push_back({BufferArgument::Place::parameter, parameter_index(plan.layer, argument.parameter),
+                                      0, parameter_view(argument.parameter)});
             packed_outputs.push_back(run.arguments.back());
         }
         pack.arguments.insert(pack.arguments.end(), packed_outputs.begin(), packed_outputs.end());
@@ -98,24 +93,24 @@ struct Sequence {
 };
 
 // Offsets of the intermediates: even ones in the first place, odd ones in the second.
-std::vector<uint64_t> lay_out_intermediates(const Plan &plan, uint64_t &bytes) {
-    std::vector<uint64_t> sizes;
+std::vector<Size> lay_out_intermediates(const Plan &plan, const LayerSizes &layer, Size &bytes) {
+    std::vector<Size> sizes;
     for (size_t i = 0; i + 1 < plan.groups.size(); i++) {
         const PlannedGroup &group = plan.groups[i];
         const size_t last = static_cast<size_t>(group.first_stage + group.stage_count - 1);
-        const uint64_t elements = static_cast<uint64_t>(plan.layer.stages[last].output.elements().value_or(0));
+        const Size elements = layer.outputs[last].elements(plan.layer.stages[last].out_channels);
         // One vector more, so that a load that starts inside may end outside.
-        sizes.push_back(aligned(elements * sizeof(float)) + alignment);
+        sizes.push_back(plus(aligned(times(elements, sizeof(float))), alignment));
     }
-    uint64_t even = 0, odd = 0;
+    Size even = 0, odd = 0;
     for (size_t i = 0; i < sizes.size(); i++) {
-        uint64_t &place = i % 2 ? odd : even;
-        place = std::max(place, sizes[i]);
+        Size &place = i % 2 ? odd : even;
+        place = larger(place, sizes[i]);
     }
-    std::vector<uint64_t> offsets;
+    std::vector<Size> offsets;
     offsets.reserve(sizes.size());
-    for (size_t i = 0; i < sizes.size(); i++) offsets.push_back(i % 2 ? even : 0);
-    bytes = even + odd;
+    for (size_t i = 0; i < sizes.size(); i++) offsets.push_back(i % 2 ? even : Size(0));
+    bytes = plus(even, odd);
     return offsets;
 }
 
@@ -124,7 +119,9 @@ EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const Ha
     entry.symbol = symbol;
     entry.layer = plan.layer;
     entry.schedule = print_schedules(plan.schedules());
-    Sequence sequence{plan, entry, MemoryLayout(packed_header_bytes), lay_out_intermediates(plan, entry.arena_offset)};
+    entry.sizes = layer_sizes(plan.layer);
+    Sequence sequence{plan, entry, MemoryLayout(packed_header_bytes),
+                      lay_out_intermediates(plan, entry.sizes, entry.arena_offset)};
     uint64_t arena = 0;
     for (size_t i = 0; i < object.groups.size(); i++) {
         sequence.add(object.groups[i], i);
@@ -135,7 +132,7 @@ EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const Ha
     const std::string identity =
         fmt::format("{}\n{}\n{}\n{}", CONVC_VERSION, plan.layer.canonical_line(), entry.schedule, plan.target.name());
     entry.packed_tag = llvm::xxh3_64bits(identity);
-    entry.workspace_bytes = entry.arena_offset + aligned(arena);
+    entry.arena_bytes = aligned(arena);
     return entry;
 }
 
@@ -173,7 +170,8 @@ Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listi
     kernel.origin = plan.origin_name();
     kernel.target = plan.target.full_name();
     kernel.packed_bytes = entry.packed_bytes;
-    kernel.workspace_bytes = entry.workspace_bytes;
+    const Size workspace = entry.workspace_bytes();
+    kernel.workspace_bytes = workspace.known() ? static_cast<uint64_t>(int64_t{workspace}) : 0;
     // With a dot, which no layer's name has: a layer called NAME_kernel may stand beside NAME.
     kernel.objects = {{symbol + ".o", *std::move(entry_object)}, {symbol + ".kernel.o", *std::move(renamed)}};
     return kernel;

@@ -1,6 +1,7 @@
 // Writes, for a kernel called NAME, the equivalent of
 //
-//     static int NAME.run.0(const float *const *tensors, const void *packed, float *y, void *workspace) {
+//     static int NAME.run.0(const float *const *tensors, const void *packed, float *y, void *workspace,
+//                           const int64_t *extents) {
 //         convc_kernel_context context = {workspace + arena_offset, workspace_bytes - arena_offset, 0,
 //         task_arena_bytes}; halide_buffer_t a = {.host = tensors[0], .type = f32, .dimensions = 4, .dim = constant};
 //         ... int code = HALIDE_FUNCTION(&context, &a, ...); return (unsigned)code <= CONVC_ERROR_INTERNAL ? code :
@@ -8,8 +9,8 @@
 //     }
 //     static int NAME.run(const int64_t *extents, const float *const *inputs, const void *packed, float *y, void
 //     *workspace) {
-//         check the CPU, the pointers, their alignment and packed's tag; call NAME.run.0, NAME.run.1, ... until one
-//         fails
+//         check the CPU, the run-time extents, the pointers, their alignment and packed's tag; call NAME.run.0,
+//         NAME.run.1, ... until one fails
 //     }
 //     int NAME(const float *x, ..., const void *packed, float *y, void *workspace) {
 //         const float *inputs[] = {x, ...};
@@ -26,6 +27,7 @@
 
 #include <algorithm>
 
+#include "compiler/codegen/size_code.h"
 #include "convc/convc.h"
 
 namespace convc {
@@ -71,6 +73,7 @@ private:
     Constant *text(const std::string &value);
     Constant *numbers(const std::vector<int64_t> &values);
     Value *at(Value *base, uint64_t offset);
+    Value *at(Value *base, Value *offset) { return builder_.CreatePtrAdd(base, offset); }
     Value *element(Value *array, size_t index);
     void set_field(StructType *type, Value *object, unsigned field, Value *value);
 
@@ -78,13 +81,14 @@ private:
     void return_if(Value *condition, Value *code);
     void return_if_null(Value *pointer);
     void check_cpu();
-    void check_memory(Value *pointer, uint64_t bytes);
+    void check_memory(Value *pointer, const Size &bytes);
+    void check_extents(Value *extents, SizeCode &sizes, Constant *code);
     void check_tensors(Value *tensors, size_t count);
 
-    Constant *dimensions(const BufferArgument &argument);
-    Value *host(const BufferArgument &argument, Function *step);
-    Value *halide_buffer(const BufferArgument &argument, Function *step);
-    Value *kernel_context(const HalideCall &call, Function *step, bool running);
+    Value *dimensions(const BufferArgument &argument, SizeCode &sizes);
+    Value *host(const BufferArgument &argument, Function *step, SizeCode &sizes);
+    Value *halide_buffer(const BufferArgument &argument, Function *step, SizeCode &sizes);
+    Value *kernel_context(const HalideCall &call, Function *step, SizeCode &sizes, bool running);
     Function *write_step(const HalideCall &call, const std::string &name, bool running);
     std::vector<Function *> write_steps(const std::vector<HalideCall> &calls, const std::string &kind);
     void call_steps(const std::vector<Function *> &steps, const std::vector<Value *> &arguments);
@@ -96,7 +100,9 @@ private:
     void write_size(const std::string &suffix, uint64_t bytes);
     Constant *tensor_info(const std::vector<NamedTensor> &tensors);
     Constant *parameter_info();
-    void write_info(Function *run, Function *pack);
+    void write_info(Function *run, Function *pack, Function *workspace);
+    Value *extent_array(Function *function);
+    Function *write_workspace();
 
     const EntryPoints &entry_;
     const Target &target_;
@@ -116,6 +122,7 @@ private:
     Constant *baked_ = nullptr;
     std::vector<Parameter> parameters_;  // those the caller packs: none when the weights are baked in
     uint64_t packed_bytes_;
+    Size workspace_bytes_;
 };
 
 EntryModule::EntryModule(const EntryPoints &entry, const Target &target, const llvm::TargetMachine &machine,
@@ -127,7 +134,8 @@ EntryModule::EntryModule(const EntryPoints &entry, const Target &target, const l
       pointer_(builder_.getPtrTy()),
       int32_type_(builder_.getInt32Ty()),
       int64_type_(builder_.getInt64Ty()),
-      packed_bytes_(entry.baked_packed.empty() ? entry.packed_bytes : 0) {
+      packed_bytes_(entry.baked_packed.empty() ? entry.packed_bytes : 0),
+      workspace_bytes_(entry.workspace_bytes()) {
     module_->setTargetTriple(target.triple());
     module_->setDataLayout(machine.createDataLayout());
     module_->setPICLevel(llvm::PICLevel::BigPIC);
@@ -142,9 +150,9 @@ EntryModule::EntryModule(const EntryPoints &entry, const Target &target, const l
     context_type_ = StructType::create(context, {p, i64, i64, i64}, "convc_kernel_context");
     tensor_info_type_ = StructType::create(context, {p, p, i32, i32, p}, "convc_tensor_info");
     parameter_info_type_ = StructType::create(context, {p, i32, i32, p}, "convc_parameter_info");
-    kernel_info_type_ =
-        StructType::create(context, {i32, i32, p, p, p, p, p, i32, i32, p, p, p, i64, i64, p, p}, "convc_kernel_info");
-    step_type_ = FunctionType::get(i32, {p, p, p, p}, false);
+    kernel_info_type_ = StructType::create(context, {i32, i32, p, p, p, p, p, i32, i32, p, p, p, i64, i64, p, p, p},
+                                           "convc_kernel_info");
+    step_type_ = FunctionType::get(i32, {p, p, p, p, p}, false);
     if (entry.baked_packed.empty()) {
         parameters_ = entry.layer.parameters();
     } else {
@@ -216,8 +224,8 @@ void EntryModule::check_cpu() {
 }
 
 // packed or workspace; one of size 0 is not looked at.
-void EntryModule::check_memory(Value *pointer, uint64_t bytes) {
-    if (bytes == 0) return;
+void EntryModule::check_memory(Value *pointer, const Size &bytes) {
+    if (bytes.known() && bytes == 0) return;
     return_if_null(pointer);
     Value *low_bits = builder_.CreateAnd(builder_.CreatePtrToInt(pointer, int64_type_), int64(alignment - 1));
     return_if(builder_.CreateIsNotNull(low_bits), int32(CONVC_ERROR_ALIGNMENT));
@@ -229,56 +237,83 @@ void EntryModule::check_tensors(Value *tensors, size_t count) {
     for (size_t i = 0; i < count; ++i) return_if_null(element(tensors, i));
 }
 
+// Leaves with `code` where the run-time extents of a call make no sense.
+void EntryModule::check_extents(Value *extents, SizeCode &sizes, Constant *code) {
+    if (entry_.sizes.arguments > 0) return_if(builder_.CreateIsNull(extents), code);
+    for (const SizeLimit &limit : entry_.sizes.limits) {
+        Value *size = sizes.value(limit.size);
+        Value *low = builder_.CreateICmpSLT(size, builder_.getInt64(static_cast<uint64_t>(limit.low)));
+        Value *high = builder_.CreateICmpSGT(size, builder_.getInt64(static_cast<uint64_t>(limit.high)));
+        return_if(builder_.CreateOr(sizes.overflowed(), builder_.CreateOr(low, high)), code);
+    }
+}
+
 // One call of a Halide function.
 
 // Halide writes to a buffer's dimensions only when its host pointer is NULL, which is never so here: they can be
-// constant.
-Constant *EntryModule::dimensions(const BufferArgument &argument) {
+// constant, as far as they are known.
+Value *EntryModule::dimensions(const BufferArgument &argument, SizeCode &sizes) {
     std::vector<Constant *> rows;
     rows.reserve(argument.dimensions.size());
-    for (const BufferArgument::Dimension &dimension : argument.dimensions) {
+    bool known = true;
+    for (const ViewDimension &dimension : argument.dimensions) {
         rows.push_back(ConstantStruct::get(dimension_type_,
                                            {int32(0), int32(dimension.extent), int32(dimension.stride), int32(0)}));
+        known = known && dimension.extent.known() && dimension.stride.known();
     }
-    return constant(llvm::ConstantArray::get(llvm::ArrayType::get(dimension_type_, rows.size()), rows), "dimensions");
+    Constant *row_array = llvm::ConstantArray::get(llvm::ArrayType::get(dimension_type_, rows.size()), rows);
+    if (known) return constant(row_array, "dimensions");
+    Value *array = builder_.CreateAlloca(row_array->getType());
+    builder_.CreateStore(row_array, array);
+    for (size_t i = 0; i < argument.dimensions.size(); ++i) {
+        const auto fill = [&](const Size &size, unsigned field) {
+            if (size.known()) return;
+            Value *row = at(array, i * sizeof(int32_t) * 4);
+            set_field(dimension_type_, row, field, builder_.CreateTrunc(sizes.value(size), int32_type_));
+        };
+        fill(argument.dimensions[i].extent, 1);
+        fill(argument.dimensions[i].stride, 2);
+    }
+    return array;
 }
 
-Value *EntryModule::host(const BufferArgument &argument, Function *step) {
+Value *EntryModule::host(const BufferArgument &argument, Function *step, SizeCode &sizes) {
     switch (argument.place) {
         case BufferArgument::Place::input:
         case BufferArgument::Place::parameter:
             return element(step->getArg(0), static_cast<size_t>(argument.index));
         case BufferArgument::Place::packed:
-            return at(baked_ != nullptr ? baked_ : static_cast<Value *>(step->getArg(1)), argument.offset);
+            return at(baked_ != nullptr ? baked_ : static_cast<Value *>(step->getArg(1)), sizes.value(argument.offset));
         case BufferArgument::Place::workspace:
-            return at(step->getArg(3), argument.offset);
+            return at(step->getArg(3), sizes.value(argument.offset));
         case BufferArgument::Place::output:
             break;
     }
     return step->getArg(2);
 }
 
-Value *EntryModule::halide_buffer(const BufferArgument &argument, Function *step) {
+Value *EntryModule::halide_buffer(const BufferArgument &argument, Function *step, SizeCode &sizes) {
     constexpr int halide_type_float = 2;
     Constant *f32 = ConstantStruct::get(
         halide_type_type_, {builder_.getInt8(halide_type_float), builder_.getInt8(32), builder_.getInt16(1)});
     Value *buffer = builder_.CreateAlloca(buffer_type_);
     set_field(buffer_type_, buffer, buffer_device, int64(0));
     set_field(buffer_type_, buffer, buffer_interface, null());
-    set_field(buffer_type_, buffer, buffer_host, host(argument, step));
+    set_field(buffer_type_, buffer, buffer_host, host(argument, step, sizes));
     set_field(buffer_type_, buffer, buffer_flags, int64(0));
     set_field(buffer_type_, buffer, buffer_type, f32);
     set_field(buffer_type_, buffer, buffer_rank, int32(static_cast<int64_t>(argument.dimensions.size())));
-    set_field(buffer_type_, buffer, buffer_dim, dimensions(argument));
+    set_field(buffer_type_, buffer, buffer_dim, dimensions(argument, sizes));
     set_field(buffer_type_, buffer, buffer_padding, null());
     return buffer;
 }
 
 // The arena that the kernel runtime's allocator serves the call from. Packing has no workspace and gets an empty one.
-Value *EntryModule::kernel_context(const HalideCall &call, Function *step, bool running) {
-    const uint64_t capacity = running ? entry_.workspace_bytes - entry_.arena_offset : 0;
+Value *EntryModule::kernel_context(const HalideCall &call, Function *step, SizeCode &sizes, bool running) {
+    const uint64_t capacity = running ? entry_.arena_bytes : 0;
     Value *context = builder_.CreateAlloca(context_type_);
-    set_field(context_type_, context, context_base, capacity > 0 ? at(step->getArg(3), entry_.arena_offset) : null());
+    set_field(context_type_, context, context_base,
+              capacity > 0 ? at(step->getArg(3), sizes.value(entry_.arena_offset)) : null());
     set_field(context_type_, context, context_capacity, int64(capacity));
     set_field(context_type_, context, context_used, int64(0));
     set_field(context_type_, context, context_task_arena, int64(call.task_arena_bytes));
@@ -288,8 +323,9 @@ Value *EntryModule::kernel_context(const HalideCall &call, Function *step, bool 
 // A function of its own for each call, so that the buffers of a long chain do not add up on the stack.
 Function *EntryModule::write_step(const HalideCall &call, const std::string &name, bool running) {
     Function *step = begin_function(name, step_type_, GlobalValue::InternalLinkage);
-    std::vector<Value *> arguments = {kernel_context(call, step, running)};
-    for (const BufferArgument &argument : call.arguments) arguments.push_back(halide_buffer(argument, step));
+    SizeCode sizes(builder_, step->getArg(4));  // which NAME.run has found to be in range
+    std::vector<Value *> arguments = {kernel_context(call, step, sizes, running)};
+    for (const BufferArgument &argument : call.arguments) arguments.push_back(halide_buffer(argument, step, sizes));
     const std::vector<llvm::Type *> types(arguments.size(), pointer_);
     llvm::FunctionCallee halide =
         module_->getOrInsertFunction(call.function, FunctionType::get(int32_type_, types, false));
@@ -329,15 +365,20 @@ Function *EntryModule::write_run() {
     Value *y = run->getArg(3);
     Value *workspace = run->getArg(4);
     check_cpu();
+    SizeCode sizes(builder_, run->getArg(0));
+    check_extents(run->getArg(0), sizes, int32(CONVC_ERROR_EXTENT));
+    if (!entry_.sizes.outputs.empty() && !entry_.sizes.outputs.back().batch.known()) {
+        return_if(builder_.CreateIsNull(sizes.value(entry_.sizes.outputs.back().batch)), int32(CONVC_OK));
+    }
     check_tensors(inputs, entry_.layer.inputs.size());
     return_if_null(y);
     check_memory(packed, packed_bytes_);
-    check_memory(workspace, entry_.workspace_bytes);
+    check_memory(workspace, workspace_bytes_);
     if (packed_bytes_ > 0) {
         Value *tag = builder_.CreateLoad(int64_type_, packed);
         return_if(builder_.CreateICmpNE(tag, int64(entry_.packed_tag)), int32(CONVC_ERROR_PACKED));
     }
-    call_steps(steps, {inputs, packed, y, workspace});
+    call_steps(steps, {inputs, packed, y, workspace, run->getArg(0)});
     builder_.CreateRet(int32(CONVC_OK));
     return run;
 }
@@ -356,7 +397,7 @@ Function *EntryModule::write_pack() {
         for (uint64_t byte = 0; byte < packed_header_bytes; byte += sizeof(uint64_t)) {
             builder_.CreateStore(int64(0), at(packed, byte));
         }
-        call_steps(steps, {pack->getArg(0), packed, null(), null()});
+        call_steps(steps, {pack->getArg(0), packed, null(), null(), null()});
         builder_.CreateStore(int64(entry_.packed_tag), packed);
     }
     builder_.CreateRet(int32(CONVC_OK));
@@ -365,16 +406,43 @@ Function *EntryModule::write_pack() {
 
 // The public functions.
 
+// The run-time extents that a public function takes first, as an array; NULL where there are none.
+Value *EntryModule::extent_array(Function *function) {
+    const auto count = static_cast<unsigned>(entry_.sizes.arguments);
+    if (count == 0) return null();
+    Value *array = builder_.CreateAlloca(llvm::ArrayType::get(int64_type_, count));
+    for (unsigned i = 0; i < count; ++i) builder_.CreateStore(function->getArg(i), at(array, i * sizeof(int64_t)));
+    return array;
+}
+
 void EntryModule::write_call(Function *run) {
+    const auto extents = static_cast<size_t>(entry_.sizes.arguments);
     const size_t inputs = entry_.layer.inputs.size();
-    const std::vector<llvm::Type *> types(inputs + 3, pointer_);
+    std::vector<llvm::Type *> types(extents, int64_type_);
+    types.insert(types.end(), inputs + 3, pointer_);
     const auto type = FunctionType::get(int32_type_, types, false);
     Function *call = begin_function(entry_.symbol, type, GlobalValue::ExternalLinkage);
     Value *array = builder_.CreateAlloca(llvm::ArrayType::get(pointer_, inputs));
-    const auto argument = [&](size_t index) { return call->getArg(static_cast<unsigned>(index)); };
+    const auto argument = [&](size_t index) { return call->getArg(static_cast<unsigned>(extents + index)); };
     for (size_t i = 0; i < inputs; ++i) builder_.CreateStore(argument(i), at(array, i * sizeof(void *)));
-    builder_.CreateRet(
-        builder_.CreateCall(run, {null(), array, argument(inputs), argument(inputs + 1), argument(inputs + 2)}));
+    builder_.CreateRet(builder_.CreateCall(
+        run, {extent_array(call), array, argument(inputs), argument(inputs + 1), argument(inputs + 2)}));
+}
+
+// size_t NAME.workspace(const int64_t *extents), and NAME_workspace_bytes() on it.
+Function *EntryModule::write_workspace() {
+    const auto type = FunctionType::get(int64_type_, {pointer_}, false);
+    Function *workspace = begin_function(entry_.symbol + ".workspace", type, GlobalValue::InternalLinkage);
+    SizeCode sizes(builder_, workspace->getArg(0));
+    check_extents(workspace->getArg(0), sizes, int64(0));
+    Value *bytes = sizes.value(workspace_bytes_);
+    builder_.CreateRet(builder_.CreateSelect(sizes.overflowed(), int64(0), bytes));
+
+    const std::vector<llvm::Type *> types(static_cast<size_t>(entry_.sizes.arguments), int64_type_);
+    Function *entry = begin_function(entry_.symbol + "_workspace_bytes", FunctionType::get(int64_type_, types, false),
+                                     GlobalValue::ExternalLinkage);
+    builder_.CreateRet(builder_.CreateCall(workspace, {extent_array(entry)}));
+    return workspace;
 }
 
 // NAME_weights is a struct of pointers, which in memory is an array of them.
@@ -412,11 +480,11 @@ Constant *EntryModule::parameter_info() {
                     "parameters");
 }
 
-void EntryModule::write_info(Function *run, Function *pack) {
+void EntryModule::write_info(Function *run, Function *pack, Function *workspace) {
     const Layer &layer = entry_.layer;
     const std::vector<Constant *> fields = {
         int32(CONVC_ABI),
-        int32(0),
+        int32(entry_.sizes.arguments),
         text(entry_.symbol),
         text(layer.canonical_line()),
         text(entry_.schedule),
@@ -428,9 +496,10 @@ void EntryModule::write_info(Function *run, Function *pack) {
         tensor_info({{"y", layer.output()}}),
         parameter_info(),
         int64(packed_bytes_),
-        int64(entry_.workspace_bytes),
+        int64(workspace_bytes_.known() ? static_cast<uint64_t>(int64_t{workspace_bytes_}) : 0),
         pack,
         run,
+        workspace,
     };
     Constant *info = constant(ConstantStruct::get(kernel_info_type_, fields), "info");
     begin_function(entry_.symbol + "_info", FunctionType::get(pointer_, false), GlobalValue::ExternalLinkage);
@@ -443,8 +512,7 @@ std::unique_ptr<llvm::Module> EntryModule::write() {
     write_call(run);
     write_pack_entry(pack);
     write_size("_packed_bytes", packed_bytes_);
-    write_size("_workspace_bytes", entry_.workspace_bytes);
-    write_info(run, pack);
+    write_info(run, pack, write_workspace());
     return std::move(module_);
 }
 

@@ -31,21 +31,23 @@ bool is_c_identifier(const std::string &name) {
            std::all_of(name.begin(), name.end(), allowed);
 }
 
-bool has_runtime_extents(const Layer &layer) {
-    return layer.output().has_runtime_extent() ||
-           std::any_of(layer.inputs.begin(), layer.inputs.end(),
-                       [](const NamedTensor &input) { return input.type.has_runtime_extent(); });
-}
-
 uint64_t tensor_bytes(const TensorType &type) {
     return llvm::SaturatingMultiply(static_cast<uint64_t>(type.elements().value_or(0)), uint64_t{sizeof(float)});
+}
+
+// Whether run-time extents decide how large a buffer is or where it lies: then its limits are checked at every call.
+bool sized_at_run_time(const BufferArgument &argument) {
+    return !argument.offset.known() ||
+           std::any_of(argument.dimensions.begin(), argument.dimensions.end(), [](const ViewDimension &dimension) {
+               return !dimension.extent.known() || !dimension.stride.known();
+           });
 }
 
 // Bytes from the buffer's first element to the end of its last; nullopt when a dimension makes no sense.
 std::optional<uint64_t> span_bytes(const BufferArgument &argument) {
     uint64_t last = 0;
-    for (const BufferArgument::Dimension &dimension : argument.dimensions) {
-        if (dimension.extent <= 0 || dimension.stride < 0) return std::nullopt;
+    for (const ViewDimension &dimension : argument.dimensions) {
+        if (dimension.extent <= 0 || dimension.stride < 0 || dimension.extent > INT32_MAX) return std::nullopt;
         last = llvm::SaturatingMultiplyAdd(static_cast<uint64_t>(dimension.extent - 1),
                                            static_cast<uint64_t>(dimension.stride), last);
     }
@@ -56,8 +58,9 @@ std::optional<uint64_t> span_bytes(const BufferArgument &argument) {
 std::optional<uint64_t> available_bytes(const EntryPoints &entry, const BufferArgument &argument, bool packing) {
     const auto index = static_cast<size_t>(argument.index);
     const auto rest = [&](uint64_t bytes, uint64_t from) -> std::optional<uint64_t> {
-        if (argument.offset < from || argument.offset > bytes) return std::nullopt;
-        return bytes - argument.offset;
+        const auto offset = static_cast<uint64_t>(int64_t{argument.offset});
+        if (offset < from || offset > bytes) return std::nullopt;
+        return bytes - offset;
     };
     switch (argument.place) {
         case Place::input:
@@ -73,7 +76,7 @@ std::optional<uint64_t> available_bytes(const EntryPoints &entry, const BufferAr
                         packed_header_bytes);
         case Place::workspace:
             if (packing) return std::nullopt;
-            return rest(entry.arena_offset, 0);
+            return rest(static_cast<uint64_t>(int64_t{entry.arena_offset}), 0);
         case Place::output:
             if (packing) return std::nullopt;
             return tensor_bytes(entry.layer.output());
@@ -94,6 +97,7 @@ std::optional<std::string> mistake_in(const EntryPoints &entry, const std::vecto
             return fmt::format("'{}' cannot be the name of a Halide function", call.function);
         }
         for (size_t i = 0; i < call.arguments.size(); ++i) {
+            if (sized_at_run_time(call.arguments[i])) continue;
             const std::optional<uint64_t> span = span_bytes(call.arguments[i]);
             const std::optional<uint64_t> available = available_bytes(entry, call.arguments[i], packing);
             if (!span || !available) return fmt::format("argument {} of {} is out of range", i, call.function);
@@ -109,12 +113,12 @@ std::optional<std::string> mistake_in(const EntryPoints &entry) {
     const bool packs = entry.baked_packed.empty() && entry.packed_bytes > 0;
     if (!is_c_identifier(entry.symbol)) return fmt::format("'{}' is not a name in C", entry.symbol);
     if (entry.layer.inputs.empty() || entry.layer.stages.empty()) return "the layer is empty";
-    if (has_runtime_extents(entry.layer)) return "extents known only at run time are not supported";
     if (entry.run.empty()) return "nothing to call";
     if (packs && entry.packed_tag == 0) return "a packed tag of 0 would pass for memory that was never packed";
     if (packs && entry.packed_bytes < packed_header_bytes) return "packed memory is smaller than its header";
-    if (entry.arena_offset > entry.workspace_bytes) return "the arena begins after the workspace ends";
-    if (entry.arena_offset % 64 != 0) return "the arena does not begin on a multiple of 64 bytes";
+    if (entry.arena_offset.known() && entry.arena_offset % 64 != 0) {
+        return "the arena does not begin on a multiple of 64 bytes";
+    }
     if (const auto mistake = mistake_in(entry, entry.run, false)) return mistake;
     return packs ? mistake_in(entry, entry.pack, true) : std::nullopt;
 }

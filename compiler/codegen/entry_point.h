@@ -10,6 +10,8 @@
 #include "convc/layer.h"
 #include "convc/status.h"
 #include "convc/target.h"
+#include "schedules/layer_sizes.h"
+#include "schedules/tensor_view.h"
 
 namespace convc {
 
@@ -22,14 +24,10 @@ struct BufferArgument {
         workspace,  // `offset` bytes into the workspace (an intermediate between two groups)
         output,     // y
     };
-    struct Dimension {
-        int32_t extent = 0;
-        int32_t stride = 0;  // in elements; mins are 0
-    };
     Place place = Place::input;
     int index = 0;
-    uint64_t offset = 0;
-    std::vector<Dimension> dimensions;  // in the order of the Halide function's buffer
+    Size offset = 0;
+    View dimensions;  // in the order of the Halide function's buffer; mins are 0
 };
 
 // A call of a Halide function: int function(void *user_context, halide_buffer_t *...).
@@ -52,8 +50,11 @@ struct EntryPoints {
     uint64_t packed_tag = 0;  // hash of canonical line, schedule and target: what pack writes and the call checks
     // Workspace: intermediates first (the offsets of Place::workspace), then, from arena_offset, the allocator's
     // memory.
-    uint64_t workspace_bytes = 0;
-    uint64_t arena_offset = 0;
+    Size arena_offset = 0;
+    uint64_t arena_bytes = 0;
+    Size workspace_bytes() const { return plus(arena_offset, static_cast<int64_t>(arena_bytes)); }
+    // What the run-time extents of a call must satisfy.
+    LayerSizes sizes;
     // Weights baked in: the packed bytes are a constant of the object, `packed` is ignored and packed_bytes() is 0.
     std::string baked_packed;
 };

@@ -20,6 +20,9 @@ using Halide::Internal::LoweredFunc;
 // Halide keeps constant allocations up to this on the stack (runtime/constants.h: maximum_stack_allocation_bytes).
 constexpr int64_t largest_stack_allocation = 16384;
 
+// A loop with so many tasks as run-time extents make: at most so many threads take part in it.
+constexpr int64_t arenas_of_a_runtime_loop = 64;
+
 // Walks one function. The blocks alive at once are those of the enclosing Allocate nodes: Halide may free a block
 // earlier, but the allocator takes back only the top of its stack, so the sum along a path is the bound.
 class MemoryVisitor : public IRVisitor {
@@ -53,13 +56,13 @@ private:
     void add_loop(const Call *op) {
         const auto *task = op->args[0].as<Halide::Internal::Variable>();
         const auto extent = Halide::Internal::as_const_int(op->args[2]);
-        if (!task || !extent) {
-            problem = "a parallel loop without a constant number of tasks";
+        if (!task) {
+            problem = "a parallel loop over no function";
             return;
         }
         std::string name = task->name;
         if (name.rfind("::", 0) == 0) name = name.substr(2);
-        loops.push_back({name, *extent, alive_});
+        loops.push_back({name, extent.value_or(arenas_of_a_runtime_loop), alive_});
     }
 
     uint64_t heap_bytes(const Allocate *op) {

@@ -4,6 +4,7 @@
 // Names are safe to use as they are: compiler/sema refuses those that mean something else in C or C++.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 
 #include "compiler/codegen/codegen.h"
@@ -48,7 +49,9 @@ std::string describe(const HeaderEntry &entry) {
     }
     text += fmt::format(" *     {:<10} {}\n", "y", print_tensor(entry.layer.output()));
     text += fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
-    text += fmt::format(" *     {:<10} {} bytes\n", "workspace", kernel.workspace_bytes);
+    const bool sized_at_run_time = entry.layer.inputs[0].type.has_runtime_extent();
+    text += sized_at_run_time ? fmt::format(" *     {:<10} as {}_workspace_bytes() says\n", "workspace", kernel.symbol)
+                              : fmt::format(" *     {:<10} {} bytes\n", "workspace", kernel.workspace_bytes);
     text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));
     text += fmt::format(" *     {:<10} {}\n", "target", in_comment(kernel.target));
     return text + " */\n";
@@ -73,18 +76,37 @@ std::string pack_prototype(const HeaderEntry &entry) {
     return fmt::format("int {0}_pack(const {0}_weights *weights, void *packed);\n", name);
 }
 
+// The run-time extents as parameters: "int64_t x_n, int64_t x_h". A tensor of that name is one that C tells apart by an
+// underscore.
+std::string extent_parameters(const HeaderEntry &entry) {
+    const NamedTensor &x = entry.layer.inputs[0];
+    const std::string layout = layout_name(x.type.layout);
+    const std::vector<int64_t> extents = x.type.extents();
+    std::string text;
+    for (size_t i = 0; i < extents.size(); i++) {
+        if (extents[i] != runtime_extent) continue;
+        std::string name = fmt::format("{}_{}", x.name, layout[i]);
+        const auto taken = [&](const NamedTensor &tensor) { return tensor.name == name; };
+        while (std::any_of(entry.layer.inputs.begin(), entry.layer.inputs.end(), taken)) name += '_';
+        text += fmt::format("{}int64_t {}", text.empty() ? "" : ", ", name);
+    }
+    return text;
+}
+
 std::string call_prototype(const HeaderEntry &entry) {
-    std::string text = fmt::format("int {}(", entry.kernel.symbol);
+    const std::string extents = extent_parameters(entry);
+    std::string text = fmt::format("int {}({}{}", entry.kernel.symbol, extents, extents.empty() ? "" : ", ");
     for (const NamedTensor &input : entry.layer.inputs) text += fmt::format("const float *{}, ", input.name);
     return text + "const void *packed, float *y, void *workspace);\n";
 }
 
 std::string declarations(const HeaderEntry &entry) {
     const std::string &name = entry.kernel.symbol;
-    return describe(entry) + weights_struct(entry) +                  //
-           fmt::format("size_t {}_packed_bytes(void);\n", name) +     //
-           fmt::format("size_t {}_workspace_bytes(void);\n", name) +  //
-           pack_prototype(entry) + call_prototype(entry) +            //
+    const std::string extents = extent_parameters(entry);
+    return describe(entry) + weights_struct(entry) +                                                    //
+           fmt::format("size_t {}_packed_bytes(void);\n", name) +                                       //
+           fmt::format("size_t {}_workspace_bytes({});\n", name, extents.empty() ? "void" : extents) +  //
+           pack_prototype(entry) + call_prototype(entry) +                                              //
            fmt::format("const convc_kernel_info *{}_info(void);\n\n", name);
 }
 

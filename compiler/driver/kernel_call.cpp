@@ -44,14 +44,27 @@ Result<ParameterValues> given_or_random(const Layer &layer, const DataSources &s
     return random_parameters(layer, sources.seed);
 }
 
-// With run-time extents, x has to be given: it settles them.
-Status resolve_extents(const Layer &layer, const std::optional<Tensor> &x, LayerData &data) {
-    const NamedTensor &declared = layer.inputs[0];
-    if (x) data.extents = runtime_extents(declared.type, x->shape);
-    if (!x && declared.type.has_runtime_extent()) {
-        return Error{Failure::usage, fmt::format("{} of layer '{}' is {}, whose extents only data tell: give --input",
-                                                 declared.name, layer.name, print_tensor(declared.type))};
+// A batch of 2, and as much space as the layer needs: 32 along every axis, or the next power of 2 that will do.
+std::vector<int64_t> usual_extents(const Layer &layer) {
+    constexpr int64_t most_space = 1 << 16;
+    const TensorType &type = layer.inputs[0].type;
+    std::vector<int64_t> extents;
+    for (int64_t space = 32; space <= most_space; space *= 2) {
+        extents.clear();
+        if (type.batch == runtime_extent) extents.push_back(2);
+        for (int64_t extent : type.space) {
+            if (extent == runtime_extent) extents.push_back(space);
+        }
+        if (resolve_runtime_extents(layer, extents)) break;
     }
+    return extents;
+}
+
+// What x settles where it is given.
+Status resolve_extents(const Layer &layer, const std::optional<Tensor> &x, const std::vector<int64_t> &given,
+                       LayerData &data) {
+    data.extents = given.empty() ? usual_extents(layer) : given;
+    if (x) data.extents = runtime_extents(layer.inputs[0].type, x->shape);
     Result<Layer> resolved = resolve_runtime_extents(layer, data.extents);
     if (!resolved) return resolved.error();
     data.layer = std::move(*resolved);
@@ -64,7 +77,7 @@ Result<LayerData> make_data(const Layer &layer, const DataSources &sources) {
     Result<std::optional<Tensor>> x = read_given(layer.inputs[0], sources);
     if (!x) return x.error();
     LayerData data;
-    if (Status status = resolve_extents(layer, *x, data); !status) return status.error();
+    if (Status status = resolve_extents(layer, *x, sources.extents, data); !status) return status.error();
     if (*x) data.inputs.push_back(std::move((*x)->values));
     for (size_t i = data.inputs.size(); i < layer.inputs.size(); i++) {
         Result<std::vector<float>> values = given_or_random(data.layer.inputs[i], i, sources);
@@ -100,7 +113,7 @@ Result<KernelCall> KernelCall::prepare(LoadedKernel kernel, const LayerData &dat
     call.output_.resize(static_cast<size_t>(*elements));
     Result<AlignedMemory> packed = AlignedMemory::make(info.packed_bytes);
     if (!packed) return packed.error();
-    Result<AlignedMemory> workspace = AlignedMemory::make(info.workspace_bytes);
+    Result<AlignedMemory> workspace = AlignedMemory::make(info.workspace(call.extents()));
     if (!workspace) return workspace.error();
     call.packed_ = std::move(*packed);
     call.workspace_ = std::move(*workspace);
@@ -112,8 +125,11 @@ Result<KernelCall> KernelCall::prepare(LoadedKernel kernel, const LayerData &dat
 }
 
 int KernelCall::run() {
-    return kernel_.info().run(data_->extents.empty() ? nullptr : data_->extents.data(), inputs_.data(), packed_.get(),
-                              output_.data(), workspace_.get());
+    return kernel_.info().run(extents(), inputs_.data(), packed_.get(), output_.data(), workspace_.get());
+}
+
+const int64_t *KernelCall::extents() const {
+    return data_->extents.empty() ? nullptr : data_->extents.data();
 }
 
 Error call_error(const std::string &function, int code) {

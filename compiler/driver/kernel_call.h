@@ -29,6 +29,7 @@ struct DataSources {
     const WeightSource *weights = nullptr;
     bool plain_weight_names = true;  // see read_parameters()
     uint64_t seed = 0;
+    std::vector<int64_t> extents = {};  // run-time ones, where no file gives x; empty: a picture of 32 x 32 or larger
 };
 Result<LayerData> make_data(const Layer &layer, const DataSources &sources);
 
@@ -56,6 +57,7 @@ public:
 
 private:
     KernelCall(LoadedKernel kernel, const LayerData &data);
+    const int64_t *extents() const;
     LoadedKernel kernel_;
     const LayerData *data_;
     std::vector<const float *> inputs_;

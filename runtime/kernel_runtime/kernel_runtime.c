@@ -11,8 +11,8 @@
  * index. Once a job is over all its tasks are claimed, so claims under its generation fail from then on; and as long as
  * a claimed task is unfinished the caller cannot start another job, so what a successful claimer has read of the job
  * belongs to it. Where a share ends is read before the claim and may be the next job's: then, by release and acquire,
- * the claimer sees the next job's shares too, and fails. Shares beyond that job's participants stay as they were; but a
- * job with fewer participants has as many tasks as those, and the shares beyond them begin behind that many.
+ * the claimer sees the next job's shares too, and fails. Every job writes the shares of all threads, those beyond its
+ * participants too: a share left at an old generation could be claimed by a late worker that has read the new extent.
  *
  * Measured on two cores of a Zen 3 (tests/runtime/pool_benchmark.cpp): a loop of two tasks that both threads take part
  * in costs 0.6 to 0.9 us when the worker still spins, 20 to 30 us when it has to be woken; a loop whose tasks are over
@@ -113,9 +113,11 @@ static int run_serially(const convc_kernel_context *parent, convc_kernel_task ta
     return 0;
 }
 
-static int arenas_fit(const convc_kernel_context *parent, uint64_t extent) {
-    const uint64_t left = parent->capacity - parent->used;
-    return parent->task_arena_bytes == 0 || extent <= left / parent->task_arena_bytes;
+/* How many of `extent` tasks may run at once: each of them needs an arena. */
+static int arenas(const convc_kernel_context *parent, int extent) {
+    if (parent->task_arena_bytes == 0) return extent;
+    const uint64_t room = (parent->capacity - parent->used) / parent->task_arena_bytes;
+    return room < (uint64_t)extent ? (int)room : extent;
 }
 
 /* ---- the pool: what its threads share ------------------------------------------------------------------------------
@@ -336,9 +338,9 @@ static void wait_for_tasks(void) {
 static int run_in_parallel(const convc_kernel_context *parent, convc_kernel_task task, int min, uint32_t extent,
                            uint8_t *closure, uint32_t participants) {
     const uint32_t generation = atomic_load_explicit(&pool.job.generation, memory_order_relaxed) + 1;
-    for (uint32_t i = 0; i < participants; ++i) {
-        const uint64_t next = (uint64_t)generation << 32 | share_begin(i, participants, extent);
-        atomic_store_explicit(&pool.shares[i].next, next, memory_order_relaxed);
+    for (uint32_t i = 0; i < (uint32_t)pool.started; ++i) {
+        const uint32_t begin = i < participants ? share_begin(i, participants, extent) : extent;
+        atomic_store_explicit(&pool.shares[i].next, (uint64_t)generation << 32 | begin, memory_order_relaxed);
     }
     atomic_store_explicit(&pool.unfinished, extent, memory_order_relaxed);
     atomic_store_explicit(&pool.failure, no_failure, memory_order_relaxed);
@@ -457,10 +459,11 @@ int convc_kernel_parallel_for_v1(void *user_context, convc_kernel_task task, int
     const convc_kernel_context *parent = user_context;
     if (extent <= 0) return 0;
     if (parent->task_arena_bytes == CONVC_KERNEL_SERIAL) return run_serially(parent, task, min, extent, closure);
-    if (!arenas_fit(parent, (uint64_t)extent)) return CONVC_ERROR_INTERNAL;
-    if (extent == 1 || !try_to_hold_pool()) return run_serially(parent, task, min, extent, closure);
+    const int at_once = arenas(parent, extent);
+    if (at_once == 0) return CONVC_ERROR_INTERNAL;
+    if (at_once == 1 || !try_to_hold_pool()) return run_serially(parent, task, min, extent, closure);
     if (pool.started == 0) start_workers();
-    const int participants = pool.started < extent ? pool.started : extent;
+    const int participants = pool.started < at_once ? pool.started : at_once;
     if (participants == 1) {
         release_pool();
         return run_serially(parent, task, min, extent, closure);

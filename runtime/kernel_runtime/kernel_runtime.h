@@ -46,7 +46,8 @@ typedef struct convc_kernel_context {
  * a vector load which starts inside may end outside; in all a multiple of 64. For bytes <= UINT64_MAX - 191.
  *
  * The workspace of a kernel is the largest sum of this over the blocks alive at once outside parallel loops, plus, at
- * each parallel loop, extent * task_arena_bytes: it does not depend on the number of threads. Blocks must be counted
+ * each parallel loop, extent * task_arena_bytes (64 * task_arena_bytes where run-time extents make the tasks): it does
+ * not depend on the number of threads. Blocks must be counted
  * until those allocated after them are freed too: frees may come in any order, but only the top of the stack is taken
  * back. */
 static inline uint64_t convc_kernel_block_bytes(uint64_t bytes) {
@@ -64,7 +65,8 @@ void convc_kernel_free_v1(void *user_context, void *block);
 /* Runs task(context, min + i, closure) for every i in [0, extent), each with a context of task_arena_bytes cut from the
  * caller's behind what is used there. Tasks must not depend on one another: they may run at once, or one after another,
  * in any order, on any thread. Returns 0, or the result of the failed task with the smallest index; tasks behind one
- * that failed may be left out. CONVC_ERROR_INTERNAL when the arenas of all tasks together exceed the context.
+ * that failed may be left out. No more tasks run at once than there is room for arenas; CONVC_ERROR_INTERNAL when there
+ * is none for a single one.
  *
  * Runs serially in the caller when the context says so (a loop inside a task), when the pool is busy with another
  * thread's loop, and when there is one thread or one task. */

@@ -26,7 +26,7 @@ EntryPoints doubled() {
     stage.output = type;
     entry.layer.stages = {stage};
     entry.schedule = "doubled()";
-    entry.workspace_bytes = 64UL * 192;
+    entry.arena_bytes = 64UL * 192;
     entry.run = {{"doubled_run", {{Place::input, 0, 0, dimensions}, {Place::output, 0, 0, dimensions}}, 192}};
     return entry;
 }

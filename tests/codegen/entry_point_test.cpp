@@ -316,15 +316,11 @@ TEST(EntryPoint, RefusesWhatCannotBe) {
     const std::string prefix = "cannot make the entry points of scale_twice: ";
     EXPECT_EQ(refusal([](EntryPoints &e) { e.symbol = "a b"; }),
               "cannot make the entry points of a b: 'a b' is not a name in C");
-    EXPECT_EQ(refusal([](EntryPoints &e) { e.layer.inputs[0].type.batch = runtime_extent; }),
-              prefix + "extents known only at run time are not supported");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.run.clear(); }), prefix + "nothing to call");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.run[0].function = "scale_twice_pack"; }),
               prefix + "'scale_twice_pack' cannot be the name of a Halide function");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.packed_tag = 0; }),
               prefix + "a packed tag of 0 would pass for memory that was never packed");
-    EXPECT_EQ(refusal([](EntryPoints &e) { e.arena_offset = 321; }),
-              prefix + "the arena begins after the workspace ends");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.arena_offset = 32; }),
               prefix + "the arena does not begin on a multiple of 64 bytes");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.run[0].arguments[0].index = 2; }),

@@ -16,7 +16,7 @@ HeaderEntry scale_twice_entry() {
     kernel.origin = "tuned";
     kernel.target = "x86-64-linux-avx2-fma znver3 2t";
     kernel.packed_bytes = entry.packed_bytes;
-    kernel.workspace_bytes = entry.workspace_bytes;
+    kernel.workspace_bytes = static_cast<uint64_t>(int64_t{entry.workspace_bytes()});
     return {entry.layer, kernel};
 }
 

@@ -64,7 +64,7 @@ Kernel make_kernel(const EntryPoints &entry, const std::string &functions) {
     kernel.origin = "default";
     kernel.target = target.full_name();
     kernel.packed_bytes = entry.packed_bytes;
-    kernel.workspace_bytes = entry.workspace_bytes;
+    kernel.workspace_bytes = static_cast<uint64_t>(int64_t{entry.workspace_bytes()});
     kernel.objects = {{entry.symbol + ".o", expect_value(build_entry_object(entry, target))},
                       {entry.symbol + ".kernel.o", expect_value(rename_runtime_symbols(compile_c(functions), names))}};
     return kernel;
@@ -104,8 +104,8 @@ EntryPoints scale_twice() {
     entry.schedule = "depthwise() -> depthwise()";
     entry.packed_bytes = packed_header_bytes + 192;
     entry.packed_tag = 0x0123456789abcdef;
-    entry.workspace_bytes = 64 + 256;
     entry.arena_offset = 64;
+    entry.arena_bytes = 256;
     entry.run = {
         {"scale_twice_run0",
          {image(Place::input, 0), vector(Place::packed, 0, 64), vector(Place::packed, 0, 128), image(Place::workspace)},

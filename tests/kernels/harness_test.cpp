@@ -99,6 +99,7 @@ protected:
         info_.schedule = "none";
         info_.packed_bytes = packed_bytes;
         info_.workspace_bytes = workspace_bytes;
+        info_.workspace = [](const int64_t *) { return workspace_bytes; };
         info_.pack = pack;
         info_.run = run;
         return KernelUnderTest(layer_, info_).agrees(test::integer_data(layer_, 7, 9), tolerance);

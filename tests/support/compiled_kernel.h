@@ -16,9 +16,13 @@ namespace convc::test {
 class CompiledKernel : public KernelUnderTest {
 public:
     CompiledKernel(const Layer &layer, LoadedKernel loaded, std::vector<int64_t> extents)
-        : KernelUnderTest(layer, loaded.info(), std::move(extents)), loaded_(std::move(loaded)) {}
+        : KernelUnderTest(layer, loaded.info(), std::move(extents)), declared_(layer), loaded_(std::move(loaded)) {}
+
+    // The same kernel for other run-time extents; valid as long as this one.
+    KernelUnderTest with(std::vector<int64_t> extents) const { return {declared_, loaded_.info(), std::move(extents)}; }
 
 private:
+    Layer declared_;
     LoadedKernel loaded_;  // keeps the code alive
 };
 

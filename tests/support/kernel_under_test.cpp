@@ -33,7 +33,9 @@ std::vector<const float *> pointers(const std::vector<GuardedBuffer> &buffers) {
     return all;
 }
 
+// A layer with `?` stays as it is until it is given their extents.
 Layer resolved(const Layer &layer, const std::vector<int64_t> &extents) {
+    if (extents.empty() && layer.inputs[0].type.has_runtime_extent()) return layer;
     Result<Layer> result = resolve_runtime_extents(layer, extents);
     if (result) return std::move(*result);
     ADD_FAILURE() << layer.canonical_line() << ": " << result.error().message;
@@ -63,9 +65,9 @@ std::optional<Tensor> KernelUnderTest::run(const LayerData &data, CallSetting se
     const auto count = static_cast<size_t>(layer_.output().elements().value_or(0));
     const GuardedBuffer y("y", count * sizeof(float), alignof(float), setting.placement);
     std::fill_n(y.floats(), count, std::bit_cast<float>(unwritten));
-    const GuardedBuffer workspace("workspace", info_->workspace_bytes, 64, setting.placement, setting.garbage);
-    const int rc =
-        info_->run(extents_.empty() ? nullptr : extents_.data(), x.data(), packed.data(), y.floats(), workspace.data());
+    const int64_t *extents = extents_.empty() ? nullptr : extents_.data();
+    const GuardedBuffer workspace("workspace", info_->workspace(extents), 64, setting.placement, setting.garbage);
+    const int rc = info_->run(extents, x.data(), packed.data(), y.floats(), workspace.data());
     EXPECT_EQ(rc, CONVC_OK) << info_->layer;
     if (rc != CONVC_OK) return std::nullopt;
     EXPECT_TRUE(y.surroundings_intact()) << info_->layer << " writes outside y";

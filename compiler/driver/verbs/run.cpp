@@ -19,6 +19,7 @@ struct Options {
     CommonOptions common;
     std::string file;
     std::vector<std::string> inputs;  // FILE or NAME=FILE
+    std::vector<int64_t> extents;
     std::string output;
     std::string weights;
     uint64_t seed = 0;
@@ -60,6 +61,7 @@ Status assign_inputs(const std::vector<std::string> &arguments, const Layer &lay
 }
 
 struct LayerResult {
+    std::vector<int64_t> extents;  // the run-time ones
     Speed speed;
     std::optional<Verification> verification;
 };
@@ -76,7 +78,7 @@ public:
     const FmaPeak &peak() const { return peak_; }
 
     Result<LayerResult> run(const Plan &plan) {
-        DataSources sources{{}, weights_, plain_weight_names_, options_.seed};
+        DataSources sources{{}, weights_, plain_weight_names_, options_.seed, options_.extents};
         if (Status status = assign_inputs(options_.inputs, plan.layer, sources); !status) return status.error();
         const Result<LayerData> data = make_data(plan.layer, sources);
         if (!data) return data.error();
@@ -90,6 +92,7 @@ public:
 private:
     Result<LayerResult> run(KernelCall &call, const LayerData &data) {
         LayerResult result;
+        result.extents = data.extents;
         const TimingOptions timing{options_.repeat, 0.2};
         Result<Speed> speed = measure_call(call, data.layer, timing, peak_);
         if (!speed) return speed.error();
@@ -118,6 +121,7 @@ private:
 void print_one(Console &console, const Plan &plan, const LayerResult &result, const FmaPeak &peak) {
     const Speed &speed = result.speed;
     console.print(fmt::format("{}\n", plan.layer.canonical_line()));
+    if (!result.extents.empty()) console.print(fmt::format("  extents   {}\n", fmt::join(result.extents, ", ")));
     console.print(fmt::format("  schedule  {} ({})\n", print_schedules(plan.schedules()), plan.origin_name()));
     console.print(fmt::format("  time      minimum {} ms, median {} ms, {} run{}\n", milliseconds(speed.timing.minimum),
                               milliseconds(speed.timing.median), speed.timing.repeats,
@@ -209,6 +213,12 @@ void add_run(CLI::App &program, ChosenVerb &chosen) {
     verb->add_option("FILE", options->file, "a .conv file, FILE:LAYER, or a layer in quotes")->required();
     verb->add_option("--input", options->inputs, "x, or the tensor NAME: .npy, PNG or JPEG; random without it")
         ->type_name("[NAME=]FILE")
+        ->allow_extra_args(false);
+    verb->add_option("--extents", options->extents,
+                     "of x where the layer says '?', in its axis order; without it a batch "
+                     "of 2 and 32 along each other axis")
+        ->type_name("N,N,...")
+        ->delimiter(',')
         ->allow_extra_args(false);
     verb->add_option("--output", options->output, "where the output goes: .npy, or .png of 1 or 3 channels")
         ->type_name("FILE");

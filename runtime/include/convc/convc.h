@@ -10,6 +10,9 @@
  *     int    NAME(const float *x, const void *packed, float *y, void *workspace);         0, or a CONVC_ERROR_*
  *     const convc_kernel_info *NAME_info(void);
  *
+ * Run-time extents (`?` in the layer) come first in NAME and NAME_workspace_bytes, as int64_t, in x's axis order. A batch
+ * of 0 is nothing to do: NAME returns 0 at once. Extents that make no sense are CONVC_ERROR_EXTENT, and a workspace of 0.
+ *
  * packed and workspace are 64-byte aligned, NULL when their size is 0, and overlap nothing. The call allocates nothing
  * and may be made from many threads at once, each with its own workspace.
  */
@@ -28,7 +31,7 @@ enum {
     CONVC_ERROR_NULL = 1,      /* a pointer that must not be NULL is */
     CONVC_ERROR_ALIGNMENT = 2, /* packed or workspace is not 64-byte aligned */
     CONVC_ERROR_PACKED = 3,    /* packed was not filled by this kernel's pack function */
-    CONVC_ERROR_EXTENT = 4,    /* a run-time extent is negative, too small for the kernel or too large */
+    CONVC_ERROR_EXTENT = 4,    /* a run-time extent is negative, too small for the kernel, or a tensor too large */
     CONVC_ERROR_TARGET = 5,    /* this CPU runs none of the archive's variants */
     CONVC_ERROR_INTERNAL = 6   /* a bug of convc's */
 };
@@ -52,8 +55,8 @@ typedef struct convc_parameter_info {
 
 /* Everything about one kernel, for programs that find it by name (dlsym, ctypes). Static; never freed. */
 typedef struct convc_kernel_info {
-    uint32_t abi; /* CONVC_ABI */
-    uint32_t reserved;
+    uint32_t abi;          /* CONVC_ABI */
+    uint32_t extent_count; /* run-time extents that a call takes */
     const char *name;     /* "res2_3x3" */
     const char *layer;    /* "f32 nhwc[1, 56, 56, 64] -> conv(64, 3x3, pad=1) + bias + relu" */
     const char *schedule; /* "direct(...)" */
@@ -65,11 +68,12 @@ typedef struct convc_kernel_info {
     const convc_tensor_info *output;
     const convc_parameter_info *parameters; /* in the order of NAME_weights' members; NULL when there are none */
     size_t packed_bytes;
-    size_t workspace_bytes;
+    size_t workspace_bytes; /* 0 where run-time extents decide it: workspace() says */
     /* NAME_pack and NAME with uniform arguments. extents: the run-time extents in x's axis order, NULL when there are
      * none. */
     int (*pack)(const float *const *parameters, void *packed);
     int (*run)(const int64_t *extents, const float *const *inputs, const void *packed, float *y, void *workspace);
+    size_t (*workspace)(const int64_t *extents); /* bytes of it for a call with these extents */
 } convc_kernel_info;
 
 #define CONVC_ABI 1u

@@ -21,7 +21,7 @@ struct Kernel {
     std::string origin;          // "pinned", "tuned", "default"
     std::string target;          // Target::full_name()
     uint64_t packed_bytes = 0;
-    uint64_t workspace_bytes = 0;
+    uint64_t workspace_bytes = 0;  // 0 where run-time extents decide it
     std::vector<ObjectFile> objects;
 };
 
