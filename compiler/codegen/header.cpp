@@ -40,6 +40,14 @@ std::vector<Parameter> packed_parameters(const HeaderEntry &entry) {
     return entry.kernel.packed_bytes == 0 ? std::vector<Parameter>() : entry.layer.parameters();
 }
 
+std::string describe_code(const Kernel &kernel) {
+    std::string text = fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
+    text += fmt::format(" *     {:<10} {} bytes\n", "workspace", kernel.workspace_bytes);
+    text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));
+    text += fmt::format(" *     {:<10} {}\n", "target", in_comment(kernel.target));
+    return text;
+}
+
 std::string describe(const HeaderEntry &entry) {
     const Kernel &kernel = entry.kernel;
     std::string text = fmt::format("/* {}: {}\n *\n", kernel.symbol, in_comment(kernel.canonical_line));
@@ -47,10 +55,8 @@ std::string describe(const HeaderEntry &entry) {
         text += fmt::format(" *     {:<10} {}\n", in_comment(input.name), print_tensor(input.type));
     }
     text += fmt::format(" *     {:<10} {}\n", "y", print_tensor(entry.layer.output()));
-    text += fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
-    text += fmt::format(" *     {:<10} {} bytes\n", "workspace", kernel.workspace_bytes);
-    text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));
-    text += fmt::format(" *     {:<10} {}\n", "target", in_comment(kernel.target));
+    if (entry.variants.empty()) text += describe_code(kernel);
+    for (const Kernel &variant : entry.variants) text += " *\n" + describe_code(variant);
     return text + " */\n";
 }
 
