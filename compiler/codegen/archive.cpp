@@ -62,16 +62,9 @@ Status check_object(const Kernel &kernel, const ObjectFile &file, const Target &
 }  // namespace
 
 Result<ObjectFile> kernel_runtime(const Target &target) {
-    std::string_view cross_compiler;
-    for (const KernelRuntimeObject &object : kernel_runtime_objects()) {
-        if (object.architecture != target.architecture()) continue;
-        if (!object.bytes.empty()) return ObjectFile{"convc_kernel_runtime.o", std::string(object.bytes)};
-        cross_compiler = object.cross_compiler;
-    }
-    return Error{Failure::environment,
-                 fmt::format("cannot write a library for {}: there was no C compiler for {} when this convc was built; "
-                             "install {} and build it again",
-                             target.name(), target.architecture(), cross_compiler)};
+    const Result<std::string_view> bytes = find_kernel_runtime(kernel_runtime_objects(), target);
+    if (!bytes) return bytes.error();
+    return ObjectFile{"convc_kernel_runtime.o", std::string(*bytes)};
 }
 
 Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target) {

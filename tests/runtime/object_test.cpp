@@ -81,6 +81,21 @@ TEST_F(Object, NeedsTheSameOfTheCLibraryEverywhere) {
     }
 }
 
+TEST(Objects, SayWhatIsMissing) {
+    const convc::Target arm = *convc::parse_target("arm-64-linux");
+    const convc::Result<std::string_view> found =
+        convc::find_kernel_runtime({{"x86-64", "gcc-x86", "bytes"}, {"arm-64", "gcc-arm", "others"}}, arm);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(*found, "others");
+    const convc::Result<std::string_view> missing =
+        convc::find_kernel_runtime({{"x86-64", "gcc-x86", "bytes"}, {"arm-64", "gcc-arm", ""}}, arm);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().failure, convc::Failure::environment);
+    EXPECT_EQ(missing.error().message,
+              "cannot write a library for arm-64-linux: there was no C compiler for arm-64 when this convc was built; "
+              "install gcc-arm and build it again");
+}
+
 TEST_F(Object, LinksWithTheCLibraryAlone) {
     std::ofstream(folder_ / "main.c")
         << "int convc_set_threads(int); int main(void) { return convc_set_threads(3) - 3; }";
