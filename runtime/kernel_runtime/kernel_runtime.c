@@ -533,7 +533,8 @@ static char forced_target[128];
 
 static void read_forced_target(void) {
     const char *text = getenv("CONVC_TARGET");
-    if (text != NULL) strncpy(forced_target, text, sizeof forced_target - 1);
+    if (text == NULL) return;
+    for (size_t i = 0; text[i] != '\0' && i + 1 < sizeof forced_target; ++i) forced_target[i] = text[i];
 }
 
 static int is_called(const char *target, const char *name) {

@@ -252,10 +252,11 @@ class Several(TargetTest):
         self.assertFalse((self.folder / "out").exists())
 
 
-# Of examples/: dense, 1-D, channels first, depthwise, pointwise after depthwise, constant weights, a chain with a
-# residual, and epilogues.
+# Of examples/: dense, 1-D, channels first, depthwise, pointwise after depthwise, constant weights, padding of other kinds,
+# 3-D, a chain with a residual, and epilogues.
 EXAMPLE_LAYERS = ("variants.conv:dense", "variants.conv:waveform", "variants.conv:waveform_channels_first",
                   "variants.conv:with_multiplier", "variants.conv:separable_depthwise", "variants.conv:laplacian",
+                  "variants.conv:pad_reflecting", "variants.conv:pad_with_a_constant", "variants.conv:depthwise_volume",
                   "variants.conv:inverted_residual", "variants.conv:all_activations", "odd.conv:squeeze_excite")
 TRANSCENDENTAL = ("all_activations", "squeeze_excite")
 
