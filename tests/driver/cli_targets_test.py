@@ -209,6 +209,14 @@ class Several(TargetTest):
         for target in runnable:
             self.assertEqual(self.run_tool("./main", CONVC_TARGET=target), f"{target} 0 6\n")
 
+    def test_weights_are_baked_in_for_this_machine_alone(self):
+        (self.folder / "w").mkdir()
+        self.write("w/0.weight.npy", npy([1, 1, 1, 1], [3]))
+        error = self.convc("compile", "f32 nhwc[1, 1, 1, 1] -> conv(1, 1x1)", "-o", "out", "--weights", "w", "--emit",
+                           "object", "--target", "arm-64-linux", status=3)[1]
+        self.assertIn("weights are packed here before they become constants, but kernel 'layer' is for arm-64-linux, "
+                      "which this machine does not run", error)
+
     def test_every_kind_is_emitted_for_each(self):
         self.compile_net("--target", ",".join(X86), "--emit", "object,header,asm,llvm,stmt,stmt_html", "-j", "2")
         names = {p.name for p in (self.folder / "out").iterdir()}
