@@ -3,7 +3,8 @@
 # Compiles layers as part of the build, and again when a .conv file or the compiler changes. A target that links NAME
 # finds FILE.h on its include path and is linked with the kernels; it needs nothing of convc's at run time.
 #
-#   TARGETS   as for `convc compile --target`, which takes one so far. Default: the machine that compiles.
+#   TARGETS   as for `convc compile --target`: of several, the library chooses the best that the CPU runs. Default: the
+#             machine that compiles.
 #   WEIGHTS   bakes these weights in, as for `convc compile --weights`
 function(convc_add_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "WEIGHTS" "SOURCES;TARGETS")

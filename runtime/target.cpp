@@ -12,6 +12,8 @@ namespace {
 
 struct IsaFacts {
     Isa isa;
+    std::string_view word;
+    std::string_view architecture;
     std::string_view name;
     std::string_view triple;
     int lanes;
@@ -20,10 +22,10 @@ struct IsaFacts {
 };
 
 constexpr std::array<IsaFacts, 4> isa_facts{{
-    {Isa::sse41, "x86-64-linux-sse41", "x86_64-unknown-linux-gnu", 4, 16, 1},
-    {Isa::avx2, "x86-64-linux-avx2-fma", "x86_64-unknown-linux-gnu", 8, 16, 2},
-    {Isa::avx512, "x86-64-linux-avx512", "x86_64-unknown-linux-gnu", 16, 32, 3},
-    {Isa::neon, "arm-64-linux", "aarch64-unknown-linux-gnu", 4, 32, 1},
+    {Isa::sse41, "sse41", "x86-64", "x86-64-linux-sse41", "x86_64-unknown-linux-gnu", 4, 16, 1},
+    {Isa::avx2, "avx2", "x86-64", "x86-64-linux-avx2-fma", "x86_64-unknown-linux-gnu", 8, 16, 2},
+    {Isa::avx512, "avx512", "x86-64", "x86-64-linux-avx512", "x86_64-unknown-linux-gnu", 16, 32, 3},
+    {Isa::neon, "neon", "arm-64", "arm-64-linux", "aarch64-unknown-linux-gnu", 4, 32, 1},
 }};
 
 const IsaFacts &facts(Isa isa) {
@@ -66,6 +68,12 @@ int Target::cpu_level() const {
     return facts(isa).cpu_level;
 }
 
+std::string Target::isa_word() const {
+    return std::string(facts(isa).word);
+}
+std::string Target::architecture() const {
+    return std::string(facts(isa).architecture);
+}
 std::string Target::name() const {
     return std::string(facts(isa).name);
 }
@@ -80,6 +88,12 @@ std::string Target::full_name() const {
     return text;
 }
 
+std::vector<std::string> target_names() {
+    std::vector<std::string> names;
+    for (const IsaFacts &row : isa_facts) names.emplace_back(row.name);
+    return names;
+}
+
 Result<Target> parse_target(std::string_view text) {
     Target target;
     const std::vector<std::string_view> parts = words(text);
@@ -90,9 +104,8 @@ Result<Target> parse_target(std::string_view text) {
         known = true;
     }
     if (!known) {
-        std::string names;
-        for (const IsaFacts &row : isa_facts) names += fmt::format("{}{}", names.empty() ? "" : ", ", row.name);
-        return Error{Failure::usage, fmt::format("unknown target '{}'; known are {}", text, names)};
+        return Error{Failure::usage,
+                     fmt::format("unknown target '{}'; known are {}", text, fmt::join(target_names(), ", "))};
     }
     for (size_t i = 1; i < parts.size(); i++) {
         if (const int threads = thread_count(parts[i]); threads > 0 && target.threads == 0) {

@@ -50,10 +50,14 @@ Result<Kernel> compile_with_weights(const Plan &plan, const std::string &symbol,
                                     const std::vector<std::vector<float>> &parameters) {
     if (Status status = check_parameters(plan.layer, parameters); !status) return status.error();
     if (parameters.empty()) return compile_kernel(plan, symbol);
-    Result<Kernel> unbaked = compile_kernel(plan, symbol);
+    // Without the name of a variant, whose functions would be hidden.
+    Result<Kernel> unbaked = compile_kernel(plan, symbol.substr(0, symbol.find('.')));
     if (!unbaked) return unbaked.error();
     const Result<LoadedKernel> loaded = load_kernel(*unbaked);
-    if (!loaded) return loaded.error();
+    if (!loaded) {
+        return Error{loaded.error().failure,
+                     "weights are packed here before they become constants, but " + loaded.error().message};
+    }
 
     std::vector<const float *> pointers;
     pointers.reserve(parameters.size());

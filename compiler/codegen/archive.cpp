@@ -7,7 +7,7 @@
 #include <map>
 
 #include "compiler/codegen/codegen.h"
-#include "runtime/kernel_runtime_object.h"
+#include "runtime/kernel_runtime_objects.h"
 
 namespace convc {
 namespace {
@@ -62,13 +62,9 @@ Status check_object(const Kernel &kernel, const ObjectFile &file, const Target &
 }  // namespace
 
 Result<ObjectFile> kernel_runtime(const Target &target) {
-    ObjectFile file{"convc_kernel_runtime.o", std::string(kernel_runtime_object())};
-    auto object = llvm::object::ObjectFile::createELFObjectFile(buffer_of(file.bytes, file.name));
-    if (!object) return internal_error(object.takeError());
-    if (llvm::cast<ELFObjectFileBase>(**object).getEMachine() == machine_of(target)) return file;
-    return Error{Failure::environment, fmt::format("cannot write an archive for {}: this build of convc has the kernel "
-                                                   "runtime of its own architecture only",
-                                                   target.name())};
+    const Result<std::string_view> bytes = find_kernel_runtime(kernel_runtime_objects(), target);
+    if (!bytes) return bytes.error();
+    return ObjectFile{"convc_kernel_runtime.o", std::string(*bytes)};
 }
 
 Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target) {

@@ -177,6 +177,30 @@ Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listi
     return kernel;
 }
 
+std::string variant_symbol(const std::string &name, const Target &target) {
+    return name + "." + target.isa_word();
+}
+
+Result<Kernel> compile_dispatcher(const Layer &layer, const std::vector<Kernel> &variants) {
+    EntryPoints entry;
+    entry.layer = layer;
+    entry.sizes = layer_sizes(layer);
+    for (const Kernel &variant : variants) {
+        Result<Target> target = parse_target(variant.target);
+        if (!target) return target.error();
+        entry.variants.push_back({variant.symbol, *std::move(target)});
+    }
+    Kernel kernel = variants.front();
+    const std::string name = kernel.symbol.substr(0, kernel.symbol.find('.'));
+    entry.symbol = name + ".none";
+    entry.schedule = kernel.schedule;
+    Result<std::string> object = build_entry_object(entry, entry.variants.front().target);
+    if (!object) return object.error();
+    kernel.symbol = name;
+    kernel.objects = {{name + ".o", *std::move(object)}};
+    return kernel;
+}
+
 std::string build_identity() {
     return fmt::format("convc {} {}; {}; llvm {}", CONVC_VERSION, build_digest(), halide_version(),
                        LLVM_VERSION_STRING);

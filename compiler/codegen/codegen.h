@@ -30,17 +30,28 @@ struct Listings {
 Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings = nullptr,
                               const std::string &baked_packed = {});
 
+// The symbol of a layer's kernel for one of a library's several targets: "res2_3x3.avx2". The functions of such a
+// kernel are hidden.
+std::string variant_symbol(const std::string &name, const Target &target);
+
+// The public functions of a layer that was compiled for several targets: NAME, NAME_pack, ... choose once per process
+// among `variants`, which were compiled under their variant_symbol(), best first. A kernel of one object that needs
+// theirs; its numbers are the first variant's.
+Result<Kernel> compile_dispatcher(const Layer &layer, const std::vector<Kernel> &variants);
+
 // The C header of a library of kernels: convc.h's text, then each layer's declarations.
 struct HeaderEntry {
     Layer layer;
     Kernel kernel;
+    std::vector<Kernel> variants{};  // best first, where there are several and `kernel` chooses among them
 };
 std::string write_header(const std::string &library, const std::vector<HeaderEntry> &entries);
 
-// What kernels need beside them wherever they are linked. Fails for another architecture than this machine's.
+// What kernels need beside them wherever they are linked. Fails where convc was built without a C compiler for the
+// target's architecture, and says what was missing.
 Result<ObjectFile> kernel_runtime(const Target &target);
 
-// The archive: every kernel's objects and the kernel runtime.
+// The archive: every kernel's objects and the kernel runtime for the architecture of `target`.
 Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target);
 
 // What convc was built with, as it goes into cache keys: versions and build ids of convc, Halide and LLVM.

@@ -80,6 +80,7 @@ private:
     Function *begin_function(const std::string &name, FunctionType *type, GlobalValue::LinkageTypes linkage);
     void return_if(Value *condition, Value *code);
     void return_if_null(Value *pointer);
+    bool refuses();
     void check_cpu();
     void check_memory(Value *pointer, const Size &bytes);
     void check_extents(Value *extents, SizeCode &sizes, Constant *code);
@@ -195,6 +196,8 @@ void EntryModule::set_field(StructType *type, Value *object, unsigned field, Val
 
 Function *EntryModule::begin_function(const std::string &name, FunctionType *type, GlobalValue::LinkageTypes linkage) {
     const auto function = Function::Create(type, linkage, name, *module_);
+    const bool is_hidden = entry_.is_variant() && linkage == GlobalValue::ExternalLinkage;
+    if (is_hidden) function->setVisibility(GlobalValue::HiddenVisibility);
     function->setDoesNotThrow();
     builder_.SetInsertPoint(llvm::BasicBlock::Create(builder_.getContext(), "", function));
     return function;
@@ -212,6 +215,13 @@ void EntryModule::return_if(Value *condition, Value *code) {
 
 void EntryModule::return_if_null(Value *pointer) {
     return_if(builder_.CreateIsNull(pointer), int32(CONVC_ERROR_NULL));
+}
+
+// Those of no variant do nothing else.
+bool EntryModule::refuses() {
+    if (entry_.variants.empty()) return false;
+    builder_.CreateRet(int32(CONVC_ERROR_TARGET));
+    return true;
 }
 
 // The entry points themselves run on every CPU of the architecture; the Halide functions may not.
@@ -364,6 +374,7 @@ Function *EntryModule::write_run() {
     Value *packed = run->getArg(2);
     Value *y = run->getArg(3);
     Value *workspace = run->getArg(4);
+    if (refuses()) return run;
     check_cpu();
     SizeCode sizes(builder_, run->getArg(0));
     check_extents(run->getArg(0), sizes, int32(CONVC_ERROR_EXTENT));
@@ -389,6 +400,7 @@ Function *EntryModule::write_pack() {
     const std::vector<Function *> steps = packs ? write_steps(entry_.pack, "pack") : std::vector<Function *>();
     const auto type = FunctionType::get(int32_type_, {pointer_, pointer_}, false);
     Function *pack = begin_function(entry_.symbol + ".pack", type, GlobalValue::InternalLinkage);
+    if (refuses()) return pack;
     if (packs) {
         Value *packed = pack->getArg(1);
         check_cpu();
@@ -485,7 +497,7 @@ void EntryModule::write_info(Function *run, Function *pack, Function *workspace)
     const std::vector<Constant *> fields = {
         int32(CONVC_ABI),
         int32(entry_.sizes.arguments),
-        text(entry_.symbol),
+        text(entry_.name()),
         text(layer.canonical_line()),
         text(entry_.schedule),
         text(target_.full_name()),

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string_view>
 
+#include "compiler/codegen/dispatch_module.h"
 #include "compiler/codegen/entry_module.h"
 
 namespace convc {
@@ -88,7 +89,7 @@ bool is_public_name(const EntryPoints &entry, const std::string &function) {
     static constexpr std::array<std::string_view, 5> suffixes{"", "_info", "_pack", "_packed_bytes",
                                                               "_workspace_bytes"};
     return std::any_of(suffixes.begin(), suffixes.end(),
-                       [&](std::string_view suffix) { return function == entry.symbol + std::string(suffix); });
+                       [&](std::string_view suffix) { return function == entry.name() + std::string(suffix); });
 }
 
 std::optional<std::string> mistake_in(const EntryPoints &entry, const std::vector<HalideCall> &calls, bool packing) {
@@ -109,10 +110,18 @@ std::optional<std::string> mistake_in(const EntryPoints &entry, const std::vecto
     return std::nullopt;
 }
 
+std::optional<std::string> mistake_in_dispatch(const EntryPoints &entry) {
+    if (!entry.is_variant()) return "the entry points of no variant have the layer's own name";
+    if (!entry.run.empty() || !entry.pack.empty()) return "the entry points of no variant call something";
+    if (entry.packed_bytes > 0 || entry.arena_bytes > 0) return "the entry points of no variant need memory";
+    return std::nullopt;
+}
+
 std::optional<std::string> mistake_in(const EntryPoints &entry) {
     const bool packs = entry.baked_packed.empty() && entry.packed_bytes > 0;
-    if (!is_c_identifier(entry.symbol)) return fmt::format("'{}' is not a name in C", entry.symbol);
+    if (!is_c_identifier(entry.name())) return fmt::format("'{}' is not a name in C", entry.name());
     if (entry.layer.inputs.empty() || entry.layer.stages.empty()) return "the layer is empty";
+    if (!entry.variants.empty()) return mistake_in_dispatch(entry);
     if (entry.run.empty()) return "nothing to call";
     if (packs && entry.packed_tag == 0) return "a packed tag of 0 would pass for memory that was never packed";
     if (packs && entry.packed_bytes < packed_header_bytes) return "packed memory is smaller than its header";
@@ -162,6 +171,7 @@ Result<std::string> build_entry_object(const EntryPoints &entry, const Target &t
 
     llvm::LLVMContext context;
     const std::unique_ptr<llvm::Module> module = build_entry_module(entry, target, *machine, context);
+    if (!entry.variants.empty()) add_dispatchers(*module, entry);
     llvm::raw_string_ostream problem_stream(problem);
     if (llvm::verifyModule(*module, &problem_stream)) return internal_error(entry.symbol, problem);
 

@@ -38,8 +38,16 @@ struct HalideCall {
     uint64_t task_arena_bytes = 0;
 };
 
+// One of a layer's kernels in a library of several targets.
+struct Variant {
+    std::string symbol;  // of its entry points: "res2_3x3.avx2"
+    Target target;
+};
+
 struct EntryPoints {
-    std::string symbol;  // "res2_3x3"
+    // "res2_3x3"; or, of one variant among several, "res2_3x3.avx2": then its functions are hidden, and others give
+    // them out. A dot is in no name in C.
+    std::string symbol;
     Layer layer;
     std::string schedule;  // for NAME_info
     std::vector<HalideCall> run;
@@ -57,12 +65,20 @@ struct EntryPoints {
     LayerSizes sizes;
     // Weights baked in: the packed bytes are a constant of the object, `packed` is ignored and packed_bytes() is 0.
     std::string baked_packed;
+    // What NAME, NAME_pack, ... choose among, best first, when there are several targets (dispatch_module.h). The entry
+    // points described here are then NAME.none: what is chosen when no variant fits. It has no functions to call and no
+    // sizes, and returns CONVC_ERROR_TARGET.
+    std::vector<Variant> variants;
+
+    std::string name() const { return symbol.substr(0, symbol.find('.')); }  // in C
+    bool is_variant() const { return symbol.find('.') != std::string::npos; }
 };
 
 inline constexpr uint64_t packed_header_bytes = 64;
 
 // The object file (ELF) with the entry points for this target. It needs the Halide functions and the kernel runtime's
-// convc_kernel_cpu_level_v1, by which it refuses to run on a CPU without the target's instructions.
+// convc_kernel_cpu_level_v1, by which it refuses to run on a CPU without the target's instructions; with variants,
+// those and the runtime's convc_kernel_choose_v1.
 Result<std::string> build_entry_object(const EntryPoints &entry, const Target &target);
 
 // A Halide object made fit to stand beside others, in an archive, a shared library or the JIT. `functions` are those

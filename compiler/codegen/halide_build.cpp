@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "compiler/codegen/function_memory.h"
@@ -116,6 +117,15 @@ FunctionMemory memory_of(const Module &module, const std::string &function) {
     return *memory;
 }
 
+// Names that no layer, no other variant and no program of a user's has: hidden names meet all others of a static link.
+// "a" gives convc_a_run0, "a.avx2" convc_a_run0_avx2.
+std::string function_name(const std::string &symbol, const char *kind, size_t index) {
+    const size_t dot = std::min(symbol.find('.'), symbol.size());
+    std::string variant = symbol.substr(dot);
+    std::replace(variant.begin(), variant.end(), '.', '_');
+    return fmt::format("convc_{}_{}{}{}", symbol.substr(0, dot), kind, index, variant);
+}
+
 GroupFunctions build_group(const Plan &plan, size_t index, const std::string &symbol, Module &module) {
     const PlannedGroup &planned = plan.groups[index];
     const KernelRequest request{{&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target};
@@ -123,14 +133,13 @@ GroupFunctions build_group(const Plan &plan, size_t index, const std::string &sy
 
     GroupFunctions group;
     group.arguments = algorithm->arguments(request);
-    // Names that no layer and no program of a user's has: hidden names meet all others of a static link.
-    group.run = fmt::format("convc_{}_run{}", symbol, index);
+    group.run = function_name(symbol, "run", index);
     const std::string name(algorithm->name);
     const Module run = build_module(name, request, group.arguments, group.run, true);
     group.run_memory = memory_of(run, group.run);
     append_functions(module, run, group.run);
     if (has_parameters(group.arguments)) {
-        group.pack = fmt::format("convc_{}_pack{}", symbol, index);
+        group.pack = function_name(symbol, "pack", index);
         const Module pack = build_module(name + "_pack", request, group.arguments, group.pack, false);
         if (memory_of(pack, group.pack).bytes() > 0) throw Halide::InternalError("packing has no workspace");
         append_functions(module, pack, group.pack);

@@ -41,6 +41,17 @@ std::vector<Parameter> packed_parameters(const HeaderEntry &entry) {
     return entry.kernel.packed_bytes == 0 ? std::vector<Parameter>() : entry.layer.parameters();
 }
 
+std::string describe_code(const Layer &layer, const Kernel &kernel) {
+    const std::string workspace = layer.inputs[0].type.has_runtime_extent()
+                                      ? "by the extents"
+                                      : fmt::format("{} bytes", kernel.workspace_bytes);
+    std::string text = fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
+    text += fmt::format(" *     {:<10} {}\n", "workspace", workspace);
+    text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));
+    text += fmt::format(" *     {:<10} {}\n", "target", in_comment(kernel.target));
+    return text;
+}
+
 std::string describe(const HeaderEntry &entry) {
     const Kernel &kernel = entry.kernel;
     std::string text = fmt::format("/* {}: {}\n *\n", kernel.symbol, in_comment(kernel.canonical_line));
@@ -48,12 +59,8 @@ std::string describe(const HeaderEntry &entry) {
         text += fmt::format(" *     {:<10} {}\n", in_comment(input.name), print_tensor(input.type));
     }
     text += fmt::format(" *     {:<10} {}\n", "y", print_tensor(entry.layer.output()));
-    text += fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
-    const bool sized_at_run_time = entry.layer.inputs[0].type.has_runtime_extent();
-    text += sized_at_run_time ? fmt::format(" *     {:<10} as {}_workspace_bytes() says\n", "workspace", kernel.symbol)
-                              : fmt::format(" *     {:<10} {} bytes\n", "workspace", kernel.workspace_bytes);
-    text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));
-    text += fmt::format(" *     {:<10} {}\n", "target", in_comment(kernel.target));
+    if (entry.variants.empty()) text += describe_code(entry.layer, kernel);
+    for (const Kernel &variant : entry.variants) text += " *\n" + describe_code(entry.layer, variant);
     return text + " */\n";
 }
 

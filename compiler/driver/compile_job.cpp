@@ -14,13 +14,18 @@ bool wants_listings(const Listings &listings) {
 }
 
 Result<Kernel> compile_one(CompileJob &job, const Result<KernelCache> &cache) {
-    const std::string symbol = job.plan->layer.c_name();
     if (wants_listings(job.listings)) {
-        Result<Kernel> kernel = compile_kernel(*job.plan, symbol, &job.listings);
+        Result<Kernel> kernel = compile_kernel(*job.plan, job.symbol, &job.listings);
         if (!kernel || !job.weights) return kernel;
     }
-    if (job.weights) return compile_with_weights(*job.plan, symbol, *job.weights);
-    return compile_or_find(*job.plan, symbol, cache);
+    if (job.weights) return compile_with_weights(*job.plan, job.symbol, *job.weights);
+    return compile_or_find(*job.plan, job.symbol, cache);
+}
+
+// For the progress bar: one layer may be compiled for several targets.
+std::string title(const CompileJob &job) {
+    const bool is_variant = job.symbol != job.plan->layer.c_name();
+    return job.plan->layer.name + (is_variant ? " for " + job.plan->target.name() : "");
 }
 
 }  // namespace
@@ -34,7 +39,7 @@ Result<std::vector<Kernel>> compile_all(std::vector<CompileJob> &jobs, int threa
         for (size_t i = next++; i < jobs.size() && !failed; i = next++) {
             results[i] = compile_one(jobs[i], cache);
             if (!*results[i]) failed = true;
-            progress.advance(jobs[i].plan->layer.name);
+            progress.advance(title(jobs[i]));
         }
     };
     std::vector<std::thread> helpers;

@@ -15,11 +15,12 @@ namespace convc {
 
 struct CompileJob {
     const Plan *plan = nullptr;
+    std::string symbol;                        // of the kernel
     const ParameterValues *weights = nullptr;  // baked in; nullptr: none
     Listings listings;                         // asked for on the way in, filled on the way out
 };
 
-// The kernels in the order of the jobs, each named after its layer in C; or the first job's error. Goes through the
+// The kernels in the order of the jobs, or the first job's error. Goes through the
 // kernel cache where neither weights nor listings are asked for.
 Result<std::vector<Kernel>> compile_all(std::vector<CompileJob> &jobs, int threads, Progress &progress);
 

@@ -1,4 +1,4 @@
-/* kernel_runtime.c: see kernel_runtime.h. Four parts: memory, tasks, the thread pool, the CPU's level.
+/* kernel_runtime.c: see kernel_runtime.h. Five parts: memory, tasks, the thread pool, the CPU's level, the variant.
  *
  * The pool. One parallel loop (a job) runs at a time; whoever finds the pool busy runs its loop by itself. The caller
  * is participant 0, workers are 1, 2, ... Every participant owns a contiguous share of the tasks, the same share
@@ -40,6 +40,7 @@
 #include "convc/convc.h"
 
 /* Two archives that are linked whole into one program or library bring this object twice: the first one serves both. */
+#pragma weak convc_kernel_choose_v1
 #pragma weak convc_kernel_cpu_level_v1
 #pragma weak convc_kernel_free_v1
 #pragma weak convc_kernel_malloc_v1
@@ -524,4 +525,33 @@ int convc_kernel_cpu_level_v1(void) {
         atomic_store_explicit(&level_plus_one, known, memory_order_relaxed);
     }
     return known - 1;
+}
+
+/* ---- the variant ---------------------------------------------------------------------------------------------------
+ */
+
+/* CONVC_TARGET, read once: what the program does to its environment later changes nothing. One that is too long is no
+ * target's name, and what is kept of it is none either. */
+static char forced_target[128];
+
+static void read_forced_target(void) {
+    const char *text = getenv("CONVC_TARGET");
+    if (text == NULL) return;
+    for (size_t i = 0; text[i] != '\0' && i + 1 < sizeof forced_target; ++i) forced_target[i] = text[i];
+}
+
+static int is_called(const char *target, const char *name) {
+    const size_t length = strlen(name);
+    return strncmp(target, name, length) == 0 && (target[length] == '\0' || target[length] == ' ');
+}
+
+int convc_kernel_choose_v1(const convc_kernel_variant *variants, int count) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_forced_target);
+    const int level = convc_kernel_cpu_level_v1();
+    for (int i = 0; i < count; ++i) {
+        if (forced_target[0] != '\0' && !is_called(variants[i].target, forced_target)) continue;
+        if (variants[i].cpu_level <= level) return i;
+    }
+    return -1;
 }

@@ -77,6 +77,18 @@ int convc_kernel_parallel_for_v1(void *user_context, convc_kernel_task task, int
  * well; on AArch64, 1 NEON. Entry points ask before they run code of that level (Target::cpu_level()). */
 int convc_kernel_cpu_level_v1(void);
 
+/* One of a kernel's variants in an archive of several targets; code generation mirrors this layout. */
+typedef struct convc_kernel_variant {
+    const char *target; /* Target::full_name() */
+    int32_t cpu_level;  /* Target::cpu_level() */
+    int32_t reserved;
+} convc_kernel_variant;
+
+/* The first variant that this CPU runs, as an index; -1 when there is none. The environment variable CONVC_TARGET, as
+ * it was when a kernel of this process first asked, leaves only the variant of that name, with or without the CPU model
+ * and the threads. So the answer for the same variants is the same throughout a process. */
+int convc_kernel_choose_v1(const convc_kernel_variant *variants, int count);
+
 /* convc_set_threads() and convc_shutdown() of convc/convc.h are here too. */
 
 #ifdef __cplusplus

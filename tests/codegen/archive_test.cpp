@@ -168,13 +168,6 @@ TEST_F(Archive, RefusesTwoKernelsOfOneName) {
     EXPECT_EQ(archive.error().message, "scale_twice and scale_twice_pack both define scale_twice_pack");
 }
 
-TEST_F(Archive, RefusesAnArchitectureWithoutAKernelRuntime) {
-    const Result<std::string> archive = write_archive({&scale_twice_kernel}, *parse_target("arm-64-linux"));
-    ASSERT_FALSE(archive);
-    EXPECT_EQ(archive.error().failure, Failure::environment);
-    EXPECT_NE(archive.error().message.find("arm-64-linux"), std::string::npos) << archive.error().message;
-}
-
 TEST_F(Archive, RefusesObjectsOfAnotherArchitecture) {
     scale_twice_kernel.objects[0].bytes =
         expect_value(build_entry_object(scale_twice(), *parse_target("arm-64-linux")));

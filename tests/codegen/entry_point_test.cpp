@@ -317,6 +317,13 @@ TEST(EntryPoint, RefusesWhatCannotBe) {
     EXPECT_EQ(refusal([](EntryPoints &e) { e.symbol = "a b"; }),
               "cannot make the entry points of a b: 'a b' is not a name in C");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.run.clear(); }), prefix + "nothing to call");
+    EXPECT_EQ(refusal([](EntryPoints &e) { e.variants = {{"scale_twice.avx2", x86}}; }),
+              prefix + "the entry points of no variant have the layer's own name");
+    EXPECT_EQ(refusal([](EntryPoints &e) {
+                  e.symbol += ".none";
+                  e.variants = {{"scale_twice.avx2", x86}};
+              }),
+              "cannot make the entry points of scale_twice.none: the entry points of no variant call something");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.run[0].function = "scale_twice_pack"; }),
               prefix + "'scale_twice_pack' cannot be the name of a Halide function");
     EXPECT_EQ(refusal([](EntryPoints &e) { e.packed_tag = 0; }),

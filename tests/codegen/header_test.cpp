@@ -47,6 +47,31 @@ const convc_kernel_info *scale_twice_info(void);
     EXPECT_NE(header.find(expected), std::string::npos) << header;
 }
 
+TEST(Header, DescribesEveryVariant) {
+    HeaderEntry entry = scale_twice_entry();
+    entry.variants = {entry.kernel, entry.kernel};
+    entry.variants[1].target = "x86-64-linux-sse41";
+    entry.variants[1].origin = "default";
+    entry.variants[1].packed_bytes = 512;
+    const std::string header = write_header("net", {entry});
+    const std::string expected = R"(
+ *     y          f32 nhwc[1, 2, 2, 3]
+ *
+ *     packed     256 bytes
+ *     workspace  320 bytes
+ *     schedule   depthwise() -> depthwise() (tuned)
+ *     target     x86-64-linux-avx2-fma znver3 2t
+ *
+ *     packed     512 bytes
+ *     workspace  320 bytes
+ *     schedule   depthwise() -> depthwise() (default)
+ *     target     x86-64-linux-sse41
+ */
+typedef struct {
+)";
+    EXPECT_NE(header.find(expected), std::string::npos) << header;
+}
+
 TEST(Header, ALayerThatPacksNothingHasNoStruct) {
     HeaderEntry entry = scale_twice_entry();
     entry.kernel.packed_bytes = 0;

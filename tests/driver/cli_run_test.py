@@ -229,7 +229,7 @@ class Doctor(CliTest):
     def test_the_machine_is_described(self):
         out, error = self.convc("doctor")
         self.assertEqual(error, "")
-        for line in ("target", "caches", "threads", "fma peak", "built with", "c compiler", "self test", "kernel cache"):
+        for line in ("target", "caches", "threads", "fma peak", "built with", "libraries for", "c compiler", "self test", "kernel cache"):
             self.assertIn(f"\n{line} ", "\n" + out)
         self.assertTrue(json.loads(self.convc("doctor", "--json")[0])["healthy"])
 

@@ -27,6 +27,8 @@ TEST(Targets, PartsAreTold) {
     EXPECT_EQ(target->cpu, "znver5");
     EXPECT_EQ(target->threads, 16);
     EXPECT_EQ(target->name(), "x86-64-linux-avx512");
+    EXPECT_EQ(target->isa_word(), "avx512");
+    EXPECT_EQ(target->architecture(), "x86-64");
 }
 
 TEST(Targets, RegistersOfEachInstructionSet) {
@@ -41,6 +43,8 @@ TEST(Targets, RegistersOfEachInstructionSet) {
     EXPECT_EQ(target.triple(), "x86_64-unknown-linux-gnu");
     target.isa = Isa::neon;
     EXPECT_EQ(target.triple(), "aarch64-unknown-linux-gnu");
+    EXPECT_EQ(target.isa_word(), "neon");
+    EXPECT_EQ(target.architecture(), "arm-64");
 }
 
 TEST(Targets, ComplainOfWhatIsWrong) {

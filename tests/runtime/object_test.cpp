@@ -1,5 +1,5 @@
-// The runtime object as it goes into archives: what it defines, what it needs, and that it works from a shared library
-// that comes and goes.
+// The runtime objects as they go into archives: what they define, what they need, and that this machine's works from a
+// shared library that comes and goes.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -11,9 +11,15 @@
 #include <sstream>
 #include <string>
 
-#include "runtime/kernel_runtime_object.h"
+#include "runtime/kernel_runtime_objects.h"
 
 namespace {
+
+#if defined(__x86_64__)
+constexpr std::string_view this_architecture = "x86-64";
+#else
+constexpr std::string_view this_architecture = "arm-64";
+#endif
 
 class Object : public testing::Test {
 protected:
@@ -21,9 +27,19 @@ protected:
         std::string name = testing::TempDir() + "convc-object-XXXXXX";
         ASSERT_NE(mkdtemp(name.data()), nullptr);
         folder_ = name;
-        std::ofstream(folder_ / "kernel_runtime.o", std::ios::binary) << convc::kernel_runtime_object();
+        for (const convc::KernelRuntimeObject &object : convc::kernel_runtime_objects()) {
+            if (!object.bytes.empty()) write(object);
+        }
     }
     void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    // This machine's as kernel_runtime.o, all as ARCHITECTURE.o.
+    void write(const convc::KernelRuntimeObject &object) {
+        files_.push_back(std::string(object.architecture) + ".o");
+        std::ofstream(folder_ / files_.back(), std::ios::binary) << object.bytes;
+        if (object.architecture != this_architecture) return;
+        std::filesystem::copy_file(folder_ / files_.back(), folder_ / "kernel_runtime.o");
+    }
 
     std::string output_of(const std::string &command) const {
         const std::string file = (folder_ / "output").string();
@@ -33,20 +49,51 @@ protected:
         return text.str();
     }
 
-    std::set<std::string> symbols(const std::string &options) const {
-        std::istringstream lines(output_of("nm --format=posix " + options + " kernel_runtime.o"));
+    std::set<std::string> symbols(const std::string &options, const std::string &file) const {
+        std::istringstream lines(output_of("nm --format=posix " + options + " " + file));
         std::set<std::string> names;
         for (std::string line; std::getline(lines, line);) names.insert(line.substr(0, line.find(' ')));
         return names;
     }
 
     std::filesystem::path folder_;
+    std::vector<std::string> files_;
 };
 
 TEST_F(Object, DefinesTheRuntimeAndNothingElse) {
-    EXPECT_EQ(symbols("--defined-only --extern-only"),
-              (std::set<std::string>{"convc_kernel_cpu_level_v1", "convc_kernel_free_v1", "convc_kernel_malloc_v1",
-                                     "convc_kernel_parallel_for_v1", "convc_set_threads", "convc_shutdown"}));
+    ASSERT_FALSE(files_.empty());
+    for (const std::string &file : files_) {
+        EXPECT_EQ(symbols("--defined-only --extern-only", file),
+                  (std::set<std::string>{"convc_kernel_choose_v1", "convc_kernel_cpu_level_v1", "convc_kernel_free_v1",
+                                         "convc_kernel_malloc_v1", "convc_kernel_parallel_for_v1", "convc_set_threads",
+                                         "convc_shutdown"}))
+            << file;
+    }
+}
+
+// Whatever the architecture, the object stands on the C library's names alone: none of libgcc's atomics.
+TEST_F(Object, NeedsTheSameOfTheCLibraryEverywhere) {
+    const std::set<std::string> needed = symbols("--undefined-only", "kernel_runtime.o");
+    for (const std::string &file : files_) {
+        for (const std::string &name : symbols("--undefined-only", file)) {
+            EXPECT_TRUE(needed.contains(name) || name == "_GLOBAL_OFFSET_TABLE_") << file << " needs " << name;
+        }
+    }
+}
+
+TEST(Objects, SayWhatIsMissing) {
+    const convc::Target arm = *convc::parse_target("arm-64-linux");
+    const convc::Result<std::string_view> found =
+        convc::find_kernel_runtime({{"x86-64", "gcc-x86", "bytes"}, {"arm-64", "gcc-arm", "others"}}, arm);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(*found, "others");
+    const convc::Result<std::string_view> missing =
+        convc::find_kernel_runtime({{"x86-64", "gcc-x86", "bytes"}, {"arm-64", "gcc-arm", ""}}, arm);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().failure, convc::Failure::environment);
+    EXPECT_EQ(missing.error().message,
+              "cannot write a library for arm-64-linux: there was no C compiler for arm-64 when this convc was built; "
+              "install gcc-arm and build it again");
 }
 
 TEST_F(Object, LinksWithTheCLibraryAlone) {

@@ -7,9 +7,9 @@
 
 #include "compiler/driver/compile_job.h"
 #include "compiler/driver/files.h"
+#include "compiler/driver/target_list.h"
 #include "compiler/driver/verbs/verb.h"
 #include "compiler/measure/fma_peak.h"
-#include "compiler/plan/host_target.h"
 
 namespace convc {
 namespace {
@@ -47,13 +47,6 @@ Status check_emit(const Options &options) {
     return {};
 }
 
-Result<Target> read_target(const Options &options) {
-    if (options.targets.size() > 1) {
-        return Error{Failure::usage, "several targets in one library are not there yet: compile for one at a time"};
-    }
-    return resolve_target(options.targets.front());
-}
-
 // net.conv -> net; a line given on the command line -> layer.
 std::string library_name(const Program &program) {
     if (program.is_line) return "layer";
@@ -74,38 +67,93 @@ Result<std::vector<ParameterValues>> read_weights(const Options &options, const 
     return all;
 }
 
+// The plans of every layer for one target after another, best first.
+using PlansByTarget = std::vector<std::vector<Plan>>;
+
+Result<PlansByTarget> plan_all(Session &session, const Program &program, const std::vector<Target> &targets) {
+    PlansByTarget all;
+    for (const Target &target : targets) {
+        Result<std::vector<Plan>> plans = session.plan(program, target);
+        if (!plans) return plans.error();
+        all.push_back(*std::move(plans));
+    }
+    return all;
+}
+
+// Layer by layer, and of each layer target by target.
+std::vector<CompileJob> make_jobs(const Options &options, const PlansByTarget &plans,
+                                  const std::vector<ParameterValues> &weights) {
+    Listings listings;
+    listings.assembly = emits(options, "asm");
+    listings.llvm = emits(options, "llvm");
+    listings.stmt = emits(options, "stmt");
+    listings.stmt_html = emits(options, "stmt_html");
+    std::vector<CompileJob> jobs;
+    for (size_t layer = 0; layer < plans.front().size(); layer++) {
+        const bool has_weights = !weights.empty() && !weights[layer].empty();
+        for (const std::vector<Plan> &of_target : plans) {
+            const Plan &plan = of_target[layer];
+            const std::string name = plan.layer.c_name();
+            jobs.push_back({&plan, plans.size() == 1 ? name : variant_symbol(name, plan.target),
+                            has_weights ? &weights[layer] : nullptr, listings});
+        }
+    }
+    return jobs;
+}
+
+// What the library has of each layer: one kernel, or several and what chooses among them.
+Result<std::vector<HeaderEntry>> gather(const std::vector<CompileJob> &jobs, const std::vector<Kernel> &kernels,
+                                        size_t targets) {
+    std::vector<HeaderEntry> entries;
+    for (size_t i = 0; i < jobs.size(); i += targets) {
+        HeaderEntry entry{jobs[i].plan->layer, kernels[i]};
+        if (targets > 1) {
+            const auto first = kernels.begin() + static_cast<std::ptrdiff_t>(i);
+            entry.variants.assign(first, first + static_cast<std::ptrdiff_t>(targets));
+            Result<Kernel> dispatcher = compile_dispatcher(entry.layer, entry.variants);
+            if (!dispatcher) return dispatcher.error();
+            entry.kernel = *std::move(dispatcher);
+        }
+        entries.push_back(std::move(entry));
+    }
+    return entries;
+}
+
+std::vector<const Kernel *> all_kernels(const std::vector<HeaderEntry> &entries) {
+    std::vector<const Kernel *> all;
+    for (const HeaderEntry &entry : entries) {
+        all.push_back(&entry.kernel);
+        for (const Kernel &variant : entry.variants) all.push_back(&variant);
+    }
+    return all;
+}
+
 void add_listings(const CompileJob &job, std::vector<OutputFile> &files) {
     static constexpr std::array<std::array<std::string_view, 2>, 4> suffixes{
         {{"asm", ".s"}, {"llvm", ".ll"}, {"stmt", ".stmt"}, {"stmt_html", ".stmt.html"}}};
     for (const auto &[kind, suffix] : suffixes) {
         const auto text = job.listings.texts.find(std::string(kind));
         if (text == job.listings.texts.end()) continue;
-        files.push_back({job.plan->layer.c_name() + std::string(suffix), text->second});
+        files.push_back({job.symbol + std::string(suffix), text->second});
     }
 }
 
 // Everything that was asked for, in memory: nothing is written until all of it is there.
 Result<std::vector<OutputFile>> make_files(const Options &options, const std::string &library, const Target &target,
-                                           const std::vector<CompileJob> &jobs, const std::vector<Kernel> &kernels) {
+                                           const std::vector<CompileJob> &jobs,
+                                           const std::vector<HeaderEntry> &entries) {
     std::vector<OutputFile> files;
     for (const CompileJob &job : jobs) add_listings(job, files);
+    const std::vector<const Kernel *> kernels = all_kernels(entries);
     if (emits(options, "object")) {
-        for (const Kernel &kernel : kernels) {
-            for (const ObjectFile &object : kernel.objects) files.push_back({object.name, object.bytes});
+        for (const Kernel *kernel : kernels) {
+            for (const ObjectFile &object : kernel->objects) files.push_back({object.name, object.bytes});
         }
         if (const Result<ObjectFile> runtime = kernel_runtime(target)) files.push_back({runtime->name, runtime->bytes});
     }
-    if (emits(options, "header")) {
-        std::vector<HeaderEntry> entries;
-        entries.reserve(jobs.size());
-        for (size_t i = 0; i < jobs.size(); i++) entries.push_back({jobs[i].plan->layer, kernels[i]});
-        files.push_back({library + ".h", write_header(library, entries)});
-    }
+    if (emits(options, "header")) files.push_back({library + ".h", write_header(library, entries)});
     if (emits(options, "archive")) {
-        std::vector<const Kernel *> all;
-        all.reserve(kernels.size());
-        for (const Kernel &kernel : kernels) all.push_back(&kernel);
-        Result<std::string> archive = write_archive(all, target);
+        Result<std::string> archive = write_archive(kernels, target);
         if (!archive) return archive.error();
         files.push_back({"lib" + library + ".a", std::move(*archive)});
     }
@@ -113,25 +161,25 @@ Result<std::vector<OutputFile>> make_files(const Options &options, const std::st
 }
 
 Result<std::vector<OutputFile>> compile(Console &console, const Options &options, const Program &program,
-                                        const std::vector<Plan> &plans) {
-    const Result<std::vector<ParameterValues>> weights = read_weights(options, plans);
+                                        const PlansByTarget &plans) {
+    const Result<std::vector<ParameterValues>> weights = read_weights(options, plans.front());
     if (!weights) return weights.error();
-    Listings listings;
-    listings.assembly = emits(options, "asm");
-    listings.llvm = emits(options, "llvm");
-    listings.stmt = emits(options, "stmt");
-    listings.stmt_html = emits(options, "stmt_html");
-    std::vector<CompileJob> jobs;
-    for (size_t i = 0; i < plans.size(); i++) {
-        const bool has_weights = !weights->empty() && !(*weights)[i].empty();
-        jobs.push_back({&plans[i], has_weights ? &(*weights)[i] : nullptr, listings});
-    }
+    std::vector<CompileJob> jobs = make_jobs(options, plans, *weights);
     const Result<std::vector<Kernel>> kernels = [&] {
         Progress progress(console, "compiling", jobs.size());
         return compile_all(jobs, options.jobs > 0 ? options.jobs : kernel_threads(), progress);
     }();
     if (!kernels) return kernels.error();
-    return make_files(options, library_name(program), plans.front().target, jobs, *kernels);
+    const Result<std::vector<HeaderEntry>> entries = gather(jobs, *kernels, plans.size());
+    if (!entries) return entries.error();
+    return make_files(options, library_name(program), plans.front().front().target, jobs, *entries);
+}
+
+// Before anything is compiled: is there all that the files asked for will need?
+Status check_runtime(const Options &options, const Target &target) {
+    if (!emits(options, "archive")) return {};
+    const Result<ObjectFile> runtime = kernel_runtime(target);
+    return runtime ? Status() : Status(runtime.error());
 }
 
 Status write(const Options &options, const std::vector<OutputFile> &files) {
@@ -147,11 +195,12 @@ int run(Console &console, const Options &options) {
     if (Status status = check_emit(options); !status) return console.fail(status.error());
     Result<Session> session = open_session(console, options.common);
     if (!session) return console.fail(session.error());
-    const Result<Target> target = read_target(options);
-    if (!target) return console.fail(target.error());
+    const Result<std::vector<Target>> targets = read_targets(options.targets);
+    if (!targets) return console.fail(targets.error());
+    if (Status status = check_runtime(options, targets->front()); !status) return console.fail(status.error());
     const Result<Program> program = session->check(options.file);
     if (!program) return console.fail(program.error());
-    const Result<std::vector<Plan>> plans = session->plan(*program, *target);
+    const Result<PlansByTarget> plans = plan_all(*session, *program, *targets);
     if (!plans) return console.fail(plans.error());
     const Result<std::vector<OutputFile>> files = compile(console, options, *program, *plans);
     if (!files) return console.fail(files.error());
@@ -165,13 +214,15 @@ void add_compile(CLI::App &program, ChosenVerb &chosen) {
     CLI::App *verb =
         new_verb(program, "compile", "write a static library of kernels and its C header",
                  {"compile net.conv -o out              # out/libnet.a and out/net.h",
-                  "compile net.conv -o out --target x86-64-linux-avx2-fma",
+                  "compile net.conv -o out --target x86-64-linux-sse41,x86-64-linux-avx2-fma",
                   "compile net.conv:stem -o out --weights weights.npz", "compile net.conv -o out --emit asm,stmt"});
     auto options = std::make_shared<Options>();
     verb->add_option("FILE", options->file, "a .conv file, FILE:LAYER, or a layer in quotes")->required();
     verb->add_option("-o", options->directory, "where the files go; made where it is missing")->type_name("DIR");
-    verb->add_option("--target", options->targets, "host, or an instruction set such as x86-64-linux-avx2-fma")
-        ->type_name("T")
+    verb->add_option("--target", options->targets,
+                     "host, or an instruction set such as x86-64-linux-avx2-fma; of several, the library chooses the "
+                     "best that runs")
+        ->type_name("T[,T...]")
         ->delimiter(',')
         ->allow_extra_args(false);
     verb->add_option("--emit", options->emit, "of object, archive, header, asm, llvm, stmt, stmt_html")

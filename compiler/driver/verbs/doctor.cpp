@@ -74,6 +74,18 @@ Finding c_compiler() {
     return {"c_compiler", "none in $PATH: what `convc compile` writes has to be linked elsewhere", true};
 }
 
+// The targets for which this build of convc can write libraries, and what the others would need.
+Finding library_targets() {
+    Finding finding{"libraries_for", "", true};
+    for (const std::string &name : target_names()) {
+        const Result<Target> target = parse_target(name);
+        const Result<ObjectFile> runtime = target ? kernel_runtime(*target) : target.error();
+        if (!finding.value.empty()) finding.value += runtime ? ", " : "; ";
+        finding.value += runtime ? name : runtime.error().message;
+    }
+    return finding;
+}
+
 // The whole way once, on a layer so small that it takes no time but the compiler's.
 Result<Verification> try_out(const Target &target) {
     Layer layer;
@@ -107,6 +119,7 @@ std::vector<Finding> examine() {
     std::vector<Finding> findings = machine(target);
     findings.push_back(fma_peak());
     findings.push_back({"built_with", build_identity(), true});
+    findings.push_back(library_targets());
     findings.push_back(c_compiler());
     findings.push_back(self_test(target));
     findings.push_back(cache());

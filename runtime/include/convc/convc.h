@@ -15,6 +15,11 @@
  *
  * packed and workspace are 64-byte aligned, NULL when their size is 0, and overlap nothing. The call allocates nothing
  * and may be made from many threads at once, each with its own workspace.
+ *
+ * In a library of several targets each kernel has a variant a target, and the first call of any function chooses for
+ * the whole process: the best variant that this CPU runs, or the one named by the environment variable CONVC_TARGET (as
+ * in "x86-64-linux-sse41"). All functions are that variant's, the sizes and NAME_info too; what one variant has packed,
+ * another refuses. Where no variant fits, sizes are 0 and calls return CONVC_ERROR_TARGET.
  */
 #ifndef CONVC_H
 #define CONVC_H
@@ -32,8 +37,8 @@ enum {
     CONVC_ERROR_ALIGNMENT = 2, /* packed or workspace is not 64-byte aligned */
     CONVC_ERROR_PACKED = 3,    /* packed was not filled by this kernel's pack function */
     CONVC_ERROR_EXTENT = 4,    /* a run-time extent is negative, too small for the kernel, or a tensor too large */
-    CONVC_ERROR_TARGET = 5,    /* this CPU runs none of the archive's variants */
-    CONVC_ERROR_INTERNAL = 6   /* a bug of convc's */
+    CONVC_ERROR_TARGET = 5,  /* this CPU runs none of the library's variants, or not the one that CONVC_TARGET names */
+    CONVC_ERROR_INTERNAL = 6 /* a bug of convc's */
 };
 
 /* A tensor of the call. Extents in the layout's order; -1 stands for one given at run time. */

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "convc/status.h"
 
@@ -23,14 +24,19 @@ struct Target {
     int64_t l2_bytes = 512 << 10;
     int64_t l3_bytes = 8 << 20;
 
-    int vector_lanes() const;       // f32 lanes of one register
-    int vector_registers() const;   // architectural vector registers
-    int cpu_level() const;          // what convc_kernel_cpu_level_v1() returns at least on a CPU that runs its code
-    std::string name() const;       // "x86-64-linux-avx2-fma"
-    std::string full_name() const;  // with CPU model and threads, where known
-    std::string triple() const;     // LLVM's: "x86_64-unknown-linux-gnu"
+    int vector_lanes() const;          // f32 lanes of one register
+    int vector_registers() const;      // architectural vector registers
+    int cpu_level() const;             // what convc_kernel_cpu_level_v1() returns at least on a CPU that runs its code
+    std::string isa_word() const;      // "avx2"
+    std::string architecture() const;  // "x86-64", "arm-64": what the targets of one library have in common
+    std::string name() const;          // "x86-64-linux-avx2-fma"
+    std::string full_name() const;     // with CPU model and threads, where known
+    std::string triple() const;        // LLVM's: "x86_64-unknown-linux-gnu"
     bool operator==(const Target &) const = default;
 };
+
+// The name() of every target there is.
+std::vector<std::string> target_names();
 
 // Reads name() or full_name(). `host` is resolved by compiler/plan/host_target.h.
 Result<Target> parse_target(std::string_view text);

@@ -1,0 +1,44 @@
+#include "compiler/driver/target_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/plan/host_target.h"
+
+namespace convc {
+namespace {
+
+Error do_not_fit(const Target &a, const Target &b, const std::string &reason) {
+    return {Failure::usage,
+            fmt::format("--target: {} and {} do not fit into one library: {}", a.full_name(), b.full_name(), reason)};
+}
+
+Status check_pair(const Target &a, const Target &b) {
+    if (a.architecture() != b.architecture()) {
+        return do_not_fit(a, b, "it would hold code of two architectures, and no linker takes both");
+    }
+    if (a.isa == b.isa) {
+        return do_not_fit(a, b, "the choice between them is by instruction set, and theirs is the same");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<Target>> read_targets(const std::vector<std::string> &names) {
+    std::vector<Target> targets;
+    for (const std::string &name : names) {
+        Result<Target> target = resolve_target(name);
+        if (!target) return target.error();
+        for (const Target &other : targets) {
+            if (Status status = check_pair(other, *target); !status) return status.error();
+        }
+        targets.push_back(*std::move(target));
+    }
+    std::sort(targets.begin(), targets.end(),
+              [](const Target &a, const Target &b) { return a.cpu_level() > b.cpu_level(); });
+    return targets;
+}
+
+}  // namespace convc

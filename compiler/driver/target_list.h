@@ -1,0 +1,16 @@
+// --target A,B,...: the targets of one library.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "convc/status.h"
+#include "convc/target.h"
+
+namespace convc {
+
+// Each `host` or a target's name; the result is ordered, best first. An error of usage when they do not fit into one
+// library: one instruction set twice, or two architectures.
+Result<std::vector<Target>> read_targets(const std::vector<std::string> &names);
+
+}  // namespace convc
