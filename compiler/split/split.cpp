@@ -111,6 +111,7 @@ Result<std::vector<LayerPart>> split_layer(const Layer &layer, int64_t parts) {
                                  layer.name, groups, groups == 1 ? "" : "s", parts)};
     }
     std::vector<LayerPart> all;
+    all.reserve(static_cast<size_t>(parts));
     for (int64_t i = 0; i < parts; i++) all.push_back(part_of_layer(layer, share_of_groups(groups, parts, i), i));
     return all;
 }

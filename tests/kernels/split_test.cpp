@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "schedules/schedule_table.h"
 #include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/split_data.h"
@@ -48,6 +49,13 @@ TEST(SplitKernels, Depthwise) {
     LayerBuilder builder(test::tensor(Layout::nchw, 1, {10, 9}, 13));
     builder.depthwise(square(3, 2, 1), 2).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::relu6);
     expect_parts_make_the_whole(builder, 4);
+}
+
+TEST(SplitKernels, Transposed) {
+    if (algorithm_named("transposed") == nullptr) GTEST_SKIP() << "there is no algorithm for transposed stages yet";
+    LayerBuilder builder(test::nhwc(1, 7, 6, 20));
+    builder.transposed(30, square(4, 2, 1), 5).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::relu);
+    expect_parts_make_the_whole(builder, 2);
 }
 
 TEST(SplitKernels, Chain) {

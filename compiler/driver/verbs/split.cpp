@@ -57,11 +57,12 @@ struct NamedShare {
 };
 
 std::vector<NamedShare> named_shares(const LayerPart &part) {
+    const std::vector<Parameter> parameters = part.layer.parameters();
     std::vector<NamedShare> all;
+    all.reserve(part.inputs.size() + parameters.size() + 1);
     for (size_t i = 0; i < part.inputs.size(); i++) {
         all.push_back({part.layer.inputs[i].name, "channels", part.inputs[i]});
     }
-    const std::vector<Parameter> parameters = part.layer.parameters();
     for (size_t i = 0; i < part.parameters.size(); i++) {
         all.push_back({parameters[i].name(), "rows", part.parameters[i]});
     }
