@@ -67,6 +67,7 @@ int parse_and_run(int argc, char **argv, Console &console) {
     add_check(program, chosen);
     add_fmt(program, chosen);
     add_explain(program, chosen);
+    add_split(program, chosen);
     add_compile(program, chosen);
     add_run(program, chosen);
     add_bench(program, chosen);

@@ -1,5 +1,5 @@
-// The diagnostics about layers that are right but cannot be compiled. Those about text and meaning are in
-// compiler/syntax/diagnostic_kinds.h and compiler/sema/sema_diagnostics.h.
+// The diagnostics about layers that are right but cannot be compiled, or not be split. Those about text and meaning
+// are in compiler/syntax/diagnostic_kinds.h and compiler/sema/sema_diagnostics.h.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 namespace convc::diagnostic {
 
 inline constexpr DiagnosticKind<std::string> no_kernel{"no-kernel", Severity::error, "{}"};
+inline constexpr DiagnosticKind<std::string> not_splittable{"not-splittable", Severity::error, "{}"};
 inline constexpr DiagnosticKind<std::string> unusable_schedule{"unusable-schedule", Severity::error, "{}"};
 
 }  // namespace convc::diagnostic

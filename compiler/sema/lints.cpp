@@ -158,12 +158,16 @@ private:
 
     static std::string dead_padding(const Axis &axis, int64_t input, int64_t output) {
         const int64_t span = axis.effective_kernel();
-        const int64_t most = std::max(axis.pad_before, axis.pad_after);
-        if (most >= span) {
+        const bool first_is_blind = axis.pad_before >= span;
+        // the last output starts past the input; a stride may leave the end of the padding unread
+        const bool last_is_blind = (output - 1) * axis.stride - axis.pad_before >= input;
+        if (first_is_blind || last_is_blind) {
+            const int64_t first = first_is_blind ? axis.pad_before : 0;
+            const int64_t last = last_is_blind ? axis.pad_after : 0;
             return fmt::format(
                 "the padding {} is not less than the kernel's {}, so there are outputs that see nothing "
                 "but padding",
-                most, span);
+                std::max(first, last), span);
         }
         if (axis.kernel > longest_loop) return "";
         int64_t dead = 0;

@@ -5,53 +5,26 @@
 
 #include <sstream>
 
+#include "tests/cost/page.h"
 #include "tests/cost/read_layers.h"
 
 namespace convc {
 namespace {
 
-struct Block {
-    std::string kind;  // what stands after the fence: "conv fail kernel-too-large"
-    std::string text;
-    int line = 0;
-};
+using test::PageBlock;
 
-std::vector<Block> blocks_of_the_page() {
-    std::vector<Block> blocks;
-    std::istringstream page(test::read_source_file("docs/language.md"));
-    bool inside = false;
-    int number = 0;
-    for (std::string line; std::getline(page, line);) {
-        number++;
-        if (!line.starts_with("```")) {
-            if (inside) blocks.back().text += line + "\n";
-            continue;
-        }
-        inside = !inside;
-        if (inside) blocks.push_back({line.substr(3), "", number});
-    }
-    return blocks;
-}
-
-std::vector<Block> blocks_of_kind(const std::string &start) {
-    std::vector<Block> found;
-    for (Block &block : blocks_of_the_page()) {
-        if (block.kind.starts_with(start)) found.push_back(std::move(block));
-    }
-    return found;
-}
-
-std::string place(const Block &block) {
-    return "docs/language.md:" + std::to_string(block.line);
+std::vector<PageBlock> blocks_of_kind(const std::string &start) {
+    static const test::Page page = test::read_page("docs/language.md");
+    return page.of_kind(start);
 }
 
 TEST(LanguagePage, ExamplesAreAccepted) {
     size_t accepted = 0;
-    for (const Block &block : blocks_of_kind("conv")) {
+    for (const PageBlock &block : blocks_of_kind("conv")) {
         if (block.kind != "conv") continue;
-        const test::Reading reading = test::read_layers(place(block), block.text);
+        const test::Reading reading = test::read_layers(block.place, block.text);
         EXPECT_FALSE(reading.diagnostics.has_errors()) << reading.rendered;
-        EXPECT_EQ(test::formatted(place(block), block.text), block.text) << place(block);
+        EXPECT_EQ(test::formatted(block.place, block.text), block.text) << block.place;
         accepted++;
     }
     EXPECT_GE(accepted, 15U);
@@ -59,25 +32,25 @@ TEST(LanguagePage, ExamplesAreAccepted) {
 
 TEST(LanguagePage, MistakesAreRefused) {
     const std::string marker = "conv fail ";
-    const std::vector<Block> blocks = blocks_of_kind(marker);
+    const std::vector<PageBlock> blocks = blocks_of_kind(marker);
     EXPECT_GE(blocks.size(), 10U);
-    for (const Block &block : blocks) {
-        const test::Reading reading = test::read_layers(place(block), block.text);
-        EXPECT_TRUE(reading.diagnostics.has_errors()) << place(block);
+    for (const PageBlock &block : blocks) {
+        const test::Reading reading = test::read_layers(block.place, block.text);
+        EXPECT_TRUE(reading.diagnostics.has_errors()) << block.place;
         EXPECT_EQ(reading.diagnostics.all().size(), 1U) << reading.rendered;
         EXPECT_TRUE(reading.reports(block.kind.substr(marker.size()))) << reading.rendered;
     }
 }
 
 TEST(LanguagePage, CanonicalLinesPrintAsShown) {
-    const std::vector<Block> blocks = blocks_of_kind("conv canonical");
+    const std::vector<PageBlock> blocks = blocks_of_kind("conv canonical");
     EXPECT_GE(blocks.size(), 2U);
-    for (const Block &block : blocks) {
+    for (const PageBlock &block : blocks) {
         std::istringstream text(block.text);
         for (std::string written, printed, blank; std::getline(text, written); std::getline(text, blank)) {
             std::getline(text, printed);
-            EXPECT_EQ(test::read_layer(written).canonical_line(), printed) << place(block);
-            EXPECT_EQ(test::read_layer(printed).canonical_line(), printed) << place(block);
+            EXPECT_EQ(test::read_layer(written).canonical_line(), printed) << block.place;
+            EXPECT_EQ(test::read_layer(printed).canonical_line(), printed) << block.place;
         }
     }
 }
@@ -91,7 +64,7 @@ TEST(LanguagePage, TheLintsOnItAreGiven) {
 
 TEST(LanguagePage, WeightsAreNamedAsShown) {
     const std::string unit = "240]) =\n    conv(60, 1x1, groups=3) + bias + relu";
-    for (const Block &block : blocks_of_kind("conv")) {
+    for (const PageBlock &block : blocks_of_kind("conv")) {
         if (block.text.find(unit) == std::string::npos) continue;
         std::string names;
         for (const Parameter &parameter : test::read_layer(block.text).parameters()) names += parameter.name() + " ";

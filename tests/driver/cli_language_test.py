@@ -1,4 +1,4 @@
-"""The verbs that only read: check, fmt, explain; and what all verbs share: usage, exit status, standard streams."""
+"""The verbs that only read: check, fmt, explain, split; and what all verbs share: usage, exit status, standard streams."""
 
 import json
 import os
@@ -235,6 +235,80 @@ class Explain(CliTest):
         out, error = self.convc("explain", "bad.conv", status=1)
         self.assertEqual(out, "")
         self.assertEqual(error.count("error: "), self.convc("check", "bad.conv", status=1)[1].count("error: "))
+
+
+class Split(CliTest):
+    GROUPED = "layer g(x: f32 nhwc[1, 8, 8, 20]) = conv(30, 3x3, pad=1, groups=10) + bias\n"
+
+    def test_text_can_be_pasted_into_a_file(self):
+        self.write("net.conv", self.GROUPED)
+        out, _ = self.convc("split", "net.conv:g", "--parts", 3)
+        self.assertEqual(out, """# g in 3 parts: f32 nhwc[1, 8, 8, 20] -> conv(30, 3x3, pad=1, groups=10) + bias
+
+# groups [0, 4) of 10
+#   x         channels [0, 8) of 20
+#   0.weight  rows [0, 12) of 30
+#   0.bias    rows [0, 12) of 30
+#   output    channels [0, 12) of 30
+layer g_part0(x: f32 nhwc[1, 8, 8, 8]) = conv(12, 3x3, pad=1, groups=4) + bias
+
+# groups [4, 7) of 10
+#   x         channels [8, 14) of 20
+#   0.weight  rows [12, 21) of 30
+#   0.bias    rows [12, 21) of 30
+#   output    channels [12, 21) of 30
+layer g_part1(x: f32 nhwc[1, 8, 8, 6]) = conv(9, 3x3, pad=1, groups=3) + bias
+
+# groups [7, 10) of 10
+#   x         channels [14, 20) of 20
+#   0.weight  rows [21, 30) of 30
+#   0.bias    rows [21, 30) of 30
+#   output    channels [21, 30) of 30
+layer g_part2(x: f32 nhwc[1, 8, 8, 6]) = conv(9, 3x3, pad=1, groups=3) + bias
+""")
+        self.write("parts.conv", self.GROUPED + "\n" + out)
+        self.convc("check", "parts.conv")
+        self.assertEqual(len(self.convc("fmt", "--one-line", "parts.conv")[0].splitlines()), 4)
+
+    def test_a_chain_is_laid_out_as_fmt_does(self):
+        self.write("net.conv", "layer chain(x: f32 nhwc[1, 56, 56, 128], gate: f32 nhwc[1, 1, 1, 1]) = "
+                   "depthwise(3x3, pad=1) + bias + relu6 -> conv(256, 1x1, groups=4) + bias + mul(gate)\n")
+        out, _ = self.convc("split", "net.conv", "--parts", 2)
+        self.assertIn("#   gate      whole\n", out)
+        self.assertIn("layer chain_part1(x: f32 nhwc[1, 56, 56, 64], gate: f32 nhwc[1, 1, 1, 1]) =\n", out)
+        self.assertEqual(self.convc("fmt", "-", stdin=out)[0], out)
+
+    def test_json(self):
+        self.write("net.conv", self.GROUPED)
+        split = json.loads(self.convc("split", "net.conv:g", "--parts", 3, "--json")[0])
+        self.assertEqual(split["name"], "g")
+        self.assertEqual(split["parts"][1], {
+            "name": "g_part1", "layer": "f32 nhwc[1, 8, 8, 6] -> conv(9, 3x3, pad=1, groups=3) + bias",
+            "groups": {"begin": 4, "end": 7, "of": 10},
+            "inputs": {"x": {"begin": 8, "end": 14, "of": 20}},
+            "weights": {"0.weight": {"begin": 12, "end": 21, "of": 30}, "0.bias": {"begin": 12, "end": 21, "of": 30}},
+            "output": {"begin": 12, "end": 21, "of": 30}})
+        self.assertEqual(len(json.loads(self.convc("split", "net.conv", "--parts", 2, "--json")[0])), 1)
+
+    def test_what_cannot_be_split_is_shown_at_its_stage(self):
+        self.write("net.conv", "layer a(x: f32 nhwc[1, 8, 8, 12]) =\n    depthwise(3x3)\n -> conv(8, 1x1) + bias\n"
+                   "layer b(x: f32 nhwc[1, 8, 8, 12]) = shuffled_grouped(12, 3x3, groups=3)\n")
+        out, error = self.convc("split", "net.conv", "--parts", 2, status=1)
+        self.assertEqual(out, "")
+        self.assertIn("net.conv:3:5: error: every output channel reads all 12 input channels: there are no groups to "
+                      "cut between [not-splittable]", error)
+        self.assertIn("net.conv:4:37: error: shuffle(3) hands the channels of each group on to several others", error)
+
+    def test_wrong_usage_is_2(self):
+        self.write("net.conv", self.GROUPED)
+        for arguments, message in ((["net.conv:g"], "--parts is required"), (["net.conv:g", "--parts", 0], "--parts"),
+                                   (["net.conv:g", "--parts", 200000], "--parts"),
+                                   (["net.conv:g", "--parts", "many"], "--parts"),
+                                   (["net.conv:g", "--parts", 11], "g falls into 10 independent groups of channels, "
+                                    "and cannot be split into 11 parts")):
+            out, error = self.convc("split", *arguments, status=2)
+            self.assertEqual(out, "")
+            self.assertIn(message, error)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ RANKS = {
     "compiler/cost": 4,
     "compiler/reference": 4,
     "compiler/plan": 4,
+    "compiler/split": 4,
     "compiler/codegen": 5,
     "compiler/measure": 6,
     "compiler/tune": 6,

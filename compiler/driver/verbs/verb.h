@@ -47,5 +47,6 @@ void add_doctor(CLI::App &program, ChosenVerb &chosen);
 void add_explain(CLI::App &program, ChosenVerb &chosen);
 void add_fmt(CLI::App &program, ChosenVerb &chosen);
 void add_run(CLI::App &program, ChosenVerb &chosen);
+void add_split(CLI::App &program, ChosenVerb &chosen);
 
 }  // namespace convc
