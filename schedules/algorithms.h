@@ -7,5 +7,6 @@ namespace convc {
 
 Algorithm depthwise_algorithm();
 Algorithm direct_algorithm();
+Algorithm shuffle_algorithm();
 
 }  // namespace convc

@@ -88,7 +88,9 @@ bool cuts_channels(const StageGroup &group) {
 
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
-    if (!is_depthwise(group.stage(0))) return "computes one input channel a group";
+    const Stage &stage = group.stage(0);
+    if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
+    if (!is_depthwise(stage)) return "computes one input channel a group";
     return std::nullopt;
 }
 

@@ -14,9 +14,12 @@
 // Extents known at run time only: tasks are tiles of constant size, read through a strip that reaches past the end of
 // the input where a tile does, and stored as far as the output goes.
 //
+// A shuffle before or behind it is folded in (folded_shuffle.h).
+//
 // Channels past the end of a group's last tile are computed on zero weights and not stored; columns past the end of a
 // row are computed twice (the last tile is shifted inwards).
 #include "schedules/algorithms.h"
+#include "schedules/folded_shuffle.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
@@ -57,11 +60,25 @@ bool in_tiles(const StageGroup &group) {
 
 // ---- applicability, knobs, default
 
-std::optional<std::string> refusal(const StageGroup &group, const Target &) {
+std::optional<std::string> refusal_of_convolution(const StageGroup &group) {
     if (auto reason = general_refusal(group)) return reason;
     const Stage &stage = group.stage(0);
-    return is_depthwise(stage) && stage.weights ? std::optional<std::string>("takes no constant weights")
-                                                : std::nullopt;
+    if (stage.kind == StageKind::shuffle) return "does not shuffle channels alone";
+    if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
+    if (is_depthwise(stage) && stage.weights) return "takes no constant weights";
+    return std::nullopt;
+}
+
+// `group`: the convolution alone.
+bool copies_input(const StageGroup &group) {
+    return has_padding(group.stage(0)) || in_tiles(group);
+}
+
+std::optional<std::string> refusal(const StageGroup &group, const Target &) {
+    if (group.count == 1) return refusal_of_convolution(group);
+    const StageGroup convolution = convolution_of(group);
+    if (auto reason = fold_refusal(group, !copies_input(convolution))) return reason;
+    return refusal_of_convolution(convolution);
 }
 
 // Pieces of `tile` pixels or of rows that the parallel axis falls into.
@@ -71,7 +88,7 @@ int64_t pieces(const View &output, int64_t columns) {
     return axis == view_width ? (extent + columns - 1) / columns : extent;
 }
 
-std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
+std::vector<Knob> knobs_of_convolution(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const int64_t lanes = target.vector_lanes();
     const int64_t vectors = (group_channels(group.stage(0)) + lanes - 1) / lanes;
@@ -95,7 +112,19 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     };
 }
 
-std::optional<std::string> conflict(const KernelRequest &request) {
+std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
+    std::vector<Knob> all = knobs_of_convolution(convolution_of(group), target);
+    if (group.count > 1)
+        all.insert(all.begin(), {"stages", "of the layer, a shuffle among them", group.count, group.count});
+    return all;
+}
+
+KernelRequest convolution_of(const KernelRequest &request) {
+    return {convolution_of(request.group), request.schedule, request.target};
+}
+
+std::optional<std::string> conflict(const KernelRequest &whole) {
+    const KernelRequest request = convolution_of(whole);
     const Schedule &schedule = request.schedule;
     const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
     if (!fits_registers(tile, request.target)) return "vectors * columns + vectors + 1 exceed the vector registers";
@@ -148,7 +177,7 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
              {"unroll", default_unroll(stage.in_channels / stage.groups, tile)}}};
 }
 
-Schedule default_schedule(const StageGroup &group, const Target &target) {
+Schedule default_of_convolution(const StageGroup &group, const Target &target) {
     if (in_tiles(group)) return default_tiles(group, target);
     const Stage &stage = group.stage(0);
     const View output = output_view(group);
@@ -177,16 +206,30 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     return schedule;
 }
 
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    Schedule schedule = default_of_convolution(convolution_of(group), target);
+    if (group.count > 1) schedule.knobs.insert(schedule.knobs.begin(), {"stages", group.count});
+    return schedule;
+}
+
 // Packed weights: channel in the tile, input channel, taps, tile, group.
-std::vector<KernelArgument> arguments(const KernelRequest &request) {
+std::vector<KernelArgument> arguments(const KernelRequest &whole) {
+    const KernelRequest request = convolution_of(whole);
     const Stage &stage = request.group.stage(0);
     const int64_t tile = channel_tile(request);
     const int64_t tiles = channel_tiles(request);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    return single_stage_arguments(request.group, stage.groups,
-                                  {tile, stage.in_channels / stage.groups, taps(view_width), taps(view_height),
-                                   taps(view_depth), tiles, stage.groups},
-                                  tile * tiles, pads_with_zeros(stage));
+    std::vector<KernelArgument> all = single_stage_arguments(request.group, stage.groups,
+                                                             {tile, stage.in_channels / stage.groups, taps(view_width),
+                                                              taps(view_height), taps(view_depth), tiles, stage.groups},
+                                                             tile * tiles, pads_with_zeros(stage));
+    fold_views(whole.group, all);
+    return all;
+}
+
+std::vector<std::string> notes(const KernelRequest &request) {
+    if (request.group.count == 1) return {};
+    return {fold_note(request.group)};
 }
 
 // ---- the kernel
@@ -195,44 +238,54 @@ class Direct : public KernelGenerator<Direct> {
 public:
     GeneratorParam<int> vectors{"vectors", 1}, columns{"columns", 1}, parts{"parts", 1};
     GeneratorParam<int> channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0}, unroll{"unroll", 1};
-    GeneratorParam<int> row_tiles{"row_tiles", 1}, rows{"rows", 1};
+    GeneratorParam<int> row_tiles{"row_tiles", 1}, rows{"rows", 1}, stages{"stages", 1};
 
     void generate() {
         constrain_buffers();
         tile_ = vectors * lanes();
-        const Stage &s = stage();
+        folded_ = folded_shuffle(request().group);
+        const Stage &s = convolution();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
-        const bool tiled = in_tiles(request().group);
-        const Placements placed = placements(tiled);
-        source_ = has_padding(s) || tiled ? with_border(x(), s, placed) : Func(x());
+        const Placements placed = placements(in_tiles(convolution_group()), folded_.convolution);
+        source_ = copies_input(convolution_group()) ? with_border(x(), s, placed) : Func(x());
         r_ = RDom(0, size(s.in_channels / s.groups), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
-        Func weights = parameter(Parameter::Role::weight);
+        Func weights = parameter(Parameter::Role::weight, folded_.convolution);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
         const Expr x_at = at(v_.x, r_[1], ax), y_at = at(v_.y, r_[2], ay), z_at = at(v_.z, r_[3], az);
         Expr product = weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
-                       source_(r_[0], v_.g, x_at, y_at, z_at, v_.n);
+                       source_(input_channel(), input_group(), x_at, y_at, z_at, v_.n);
         if (pads_with_zeros(s)) {
             const Expr inside = within(x_at, placed[0]) && within(y_at, placed[1]) && within(z_at, placed[2]);
             product = Halide::select(nonfinite() && !inside, 0.0f, product);
         }
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += product;
         Func y = output();
-        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
+            with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_, folded_.convolution);
     }
 
     void schedule() {
-        const Var inner = in_tiles(request().group) ? schedule_tiles() : schedule_output();
+        const Var inner = in_tiles(convolution_group()) ? schedule_tiles() : schedule_output();
         const int v = lanes();
         // The bounds are stated because Halide does not see through every shifted or masked tail that they are
         // constant.
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, tile_).bound_extent(v_.x, columns);
         for (const Var &var : {v_.g, v_.y, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
         accumulator_.vectorize(v_.c, v).unroll(v_.c).unroll(v_.x);
-        if (pads_with_zeros(stage())) schedule_update(accumulator_.update().specialize(nonfinite()), 1);
+        if (pads_with_zeros(convolution())) schedule_update(accumulator_.update().specialize(nonfinite()), 1);
         schedule_update(accumulator_.update(), unroll);
     }
 
 private:
+    StageGroup convolution_group() const { return convolution_of(request().group); }
+    const Stage &convolution() const { return stage(folded_.convolution); }
+
+    Expr input_channel() {
+        if (folded_.fold != FoldedShuffle::Fold::input_indices) return r_[0];
+        return folded_.source(v_.g * size(convolution().in_channels / convolution().groups) + r_[0]);
+    }
+    Expr input_group() { return folded_.fold == FoldedShuffle::Fold::input_indices ? Expr(0) : Expr(v_.g); }
+
     static int size(int64_t value) { return static_cast<int>(value); }
 
     // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
@@ -281,7 +334,7 @@ private:
         y.never_partition({xo, v_.y, v_.z, task});
         // Partitioned, the last tile alone guards its loads of further tensors.
         if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
-        if (has_padding(stage())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
+        if (has_padding(convolution())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
         return pixels_outside ? co : xo;
     }
 
@@ -301,12 +354,12 @@ private:
         fuse_all(y, {across, down, v_.g, v_.n}, task);
         y.parallel(task);
         y.never_partition_all();
-        schedule_tile_strip(source_, y, v_.z, lanes(), arguments()[0].view, stage(), row, rows);
-        source_.bound_extent(v_.c, size(stage().in_channels / stage().groups));
+        schedule_tile_strip(source_, y, v_.z, lanes(), arguments()[0].view, convolution(), row, rows);
+        source_.bound_extent(v_.c, size(convolution().in_channels / convolution().groups));
         return pixels_outside ? co : xo;
     }
 
-    bool whole_channel_tiles() const { return group_channels(stage()) % tile_ == 0; }
+    bool whole_channel_tiles() const { return group_channels(convolution()) % tile_ == 0; }
 
     void split_channels(const Var &co, const Var &ci) {
         output().split(v_.c, co, ci, tile_,
@@ -325,6 +378,7 @@ private:
     ActivationVars v_;
     RDom r_;
     Func source_{"source"}, accumulator_{"accumulator"};
+    FoldedShuffle folded_;
     int tile_ = 1;
 };
 
@@ -333,24 +387,37 @@ private:
 class DirectPack : public PackGenerator<DirectPack> {
 public:
     void pack_weights(Func raw, Func packed) const {
-        const Stage &s = stage();
-        const KernelRequest &r = request();
+        const KernelRequest r = convolution_of(request());
+        const Stage &s = r.group.stage(0);
         const int tile = static_cast<int>(channel_tile(r)), channels = static_cast<int>(group_channels(s));
         Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
         const Expr channel = t * tile + c;
         std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
-        where.push_back(i);
-        where.push_back(g * channels + Halide::min(channel, channels - 1));
+        where.push_back(input_channel(i));
+        where.push_back(g * channels + output_channel(Halide::min(channel, channels - 1)));
         packed(c, i, kx, ky, kz, t, g) = Halide::select(channel < channels, raw(where), 0.0f);
+    }
+
+    // Of bias and scale, like the filters.
+    Expr output_channel(const Expr &at) const {
+        const FoldedShuffle folded = folded_shuffle(request().group);
+        return folded.fold == FoldedShuffle::Fold::output_weights ? folded.source(at) : at;
+    }
+
+private:
+    Expr input_channel(const Expr &at) const {
+        const FoldedShuffle folded = folded_shuffle(request().group);
+        return folded.fold == FoldedShuffle::Fold::input_weights ? folded.destination(at) : at;
     }
 };
 
 }  // namespace
 
 Algorithm direct_algorithm() {
-    return {
-        "direct", "a sum over taps in a register tile of channels x pixels", refusal, knobs, conflict, default_schedule,
-        arguments};
+    return {"direct",  "a sum over taps in a register tile of channels x pixels",
+            refusal,   knobs,
+            conflict,  default_schedule,
+            arguments, notes};
 }
 
 }  // namespace convc

@@ -100,11 +100,11 @@ protected:
 
     // Where the input lies in its border, width first. With `tiled`, every axis has a border to its right, for tiles
     // that reach past the end.
-    Placements placements(bool tiled) {
+    Placements placements(bool tiled, int in_stage = 0) {
         Placements all;
         for (size_t i = 0; i < all.size(); i++) {
             const auto axis = static_cast<ViewAxis>(view_width + i);
-            const Axis geometry = stage_axis(stage(), axis);
+            const Axis geometry = stage_axis(stage(in_stage), axis);
             const Size &extent = arguments()[0].view[axis].extent;
             const int dimension = static_cast<int>(axis);
             all[i].extent =
@@ -169,6 +169,9 @@ public:
         }
     }
 
+    // Which channel's bias and scale stand at `at`.
+    Halide::Expr output_channel(const Halide::Expr &at) const { return at; }
+
     // Bias and scale are padded with zeros to whole tiles; weights are the derived class's business.
     void generate() {
         for (const KernelArgument &argument : arguments()) {
@@ -181,7 +184,7 @@ public:
             if (argument.parameter.role == Parameter::Role::weight) {
                 static_cast<Derived *>(this)->pack_weights(raw, packed);
             } else {
-                pack_channels(raw, packed, static_cast<int>(argument.view[1].extent));
+                pack_channels(argument, raw, packed);
             }
         }
     }
@@ -211,10 +214,14 @@ private:
     }
 
     // packed(c, g) = raw(g * channels + c), 0 past the group's channels.
-    void pack_channels(const Halide::Func &raw, Halide::Func packed, int groups) {
-        const int channels = static_cast<int>(stage().out_channels) / groups;
+    void pack_channels(const KernelArgument &argument, const Halide::Func &raw, Halide::Func packed) {
+        const int groups = static_cast<int>(argument.view[1].extent);
+        const int in_stage = argument.parameter.stage - request().group.first;
+        const int channels = static_cast<int>(stage(in_stage).out_channels) / groups;
         Halide::Var c("c"), g("g");
-        packed(c, g) = Halide::select(c < channels, raw(g * channels + Halide::min(c, channels - 1)), 0.0f);
+        const Halide::Expr channel =
+            g * channels + static_cast<Derived *>(this)->output_channel(Halide::min(c, channels - 1));
+        packed(c, g) = Halide::select(c < channels, raw(channel), 0.0f);
     }
 
     std::map<std::string, Halide::GeneratorInput<Halide::Buffer<>> *> raw_;

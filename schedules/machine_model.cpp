@@ -36,7 +36,9 @@ bool fits_registers(const RegisterTile &tile, const Target &target) {
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target) {
     RegisterTile best;
     double best_cost = tile_cost(best, channels, pixels, target);
-    for (RegisterTile tile; tile.vectors <= 4; tile.vectors++) {
+    const int64_t most_vectors =
+        std::min<int64_t>(4, rounded_up(channels, target.vector_lanes()) / target.vector_lanes());
+    for (RegisterTile tile; tile.vectors <= most_vectors; tile.vectors++) {
         for (tile.columns = 1; tile.columns <= pixels && fits_registers(tile, target); tile.columns++) {
             const double cost = tile_cost(tile, channels, pixels, target);
             if (cost < best_cost) best = tile, best_cost = cost;

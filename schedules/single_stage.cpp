@@ -68,8 +68,6 @@ bool flattens(const StageGroup &group) {
 std::optional<std::string> general_refusal(const StageGroup &group) {
     const Stage &stage = group.stage(0);
     if (group.count != 1) return "computes one stage at a time";
-    if (stage.kind == StageKind::shuffle) return "does not shuffle channels";
-    if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
     if (auto reason = too_large("the input", group.input())) return reason;
     if (auto reason = too_large("the output", stage.output)) return reason;
     for (const Parameter &parameter : group.layer->stage_parameters(group.first)) {

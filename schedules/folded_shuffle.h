@@ -1,0 +1,55 @@
+// A channel shuffle folded into the convolution beside it: into the order in which its weights are packed, into how it
+// finds its input channels, or into where it stores its output channels. None of that is a pass over memory.
+//
+// shuffle(G) of C channels sends channel k * (C/G) + j to channel j * G + k (ShuffleNet, arXiv 1707.01083).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schedules/algorithm.h"
+
+namespace convc {
+
+struct FoldedShuffle {
+    enum class Fold {
+        nothing,
+        input_weights,   // before a convolution of one group: its weights are packed in the order of x
+        input_indices,   // before one of several groups: it looks up each input channel
+        output_weights,  // behind a convolution of one group: its filters are packed in the order of y
+        output_strides,  // behind one of as many groups as the shuffle's: it stores its channels G apart
+    };
+    Fold fold = Fold::nothing;
+    int convolution = 0;               // which stage of the group it is
+    int64_t channels = 1, groups = 1;  // of the shuffle
+
+    // Where the shuffle takes channel `at` of its output from, and where it sends channel `at` of its input. For
+    // integers and Halide's Exprs.
+    template <class Index>
+    Index source(const Index &at) const {
+        return at % int(groups) * int(channels / groups) + at / int(groups);
+    }
+    template <class Index>
+    Index destination(const Index &at) const {
+        return at % int(channels / groups) * int(groups) + at / int(channels / groups);
+    }
+};
+
+// Of a group of one convolution, alone or with a shuffle; nothing where fold_refusal() says why not.
+FoldedShuffle folded_shuffle(const StageGroup &group);
+
+// The convolution alone.
+StageGroup convolution_of(const StageGroup &group);
+
+// Why a group of two stages is no convolution with a shuffle to fold. `in_place`: the convolution reads x itself, not a
+// copy of it with a border.
+std::optional<std::string> fold_refusal(const StageGroup &group, bool in_place);
+
+// How it is folded, for `explain --plan`.
+std::string fold_note(const StageGroup &group);
+
+// The buffers of the convolution alone become those of the group.
+void fold_views(const StageGroup &group, std::vector<KernelArgument> &arguments);
+
+}  // namespace convc
