@@ -10,7 +10,10 @@
 // become literals, zero taps vanish, and the border is a strip in the workspace, since the unrolled taps would multiply
 // the border code; so it is where the border is anything but zeros, and where extents are known at run time only: there
 // a task is a tile of constant size, and its strip reaches past the end of the input where the tile does.
+#include <fmt/format.h>
+
 #include "schedules/algorithms.h"
+#include "schedules/constant_kernel.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
@@ -63,9 +66,18 @@ int64_t vector_extent(const StageGroup &group, const Target &target) {
     return std::min<int64_t>(target.vector_lanes(), power_of_two_at_most(extent));
 }
 
+// The column and the row of a constant kernel of rank 1, where both are short enough to be written out.
+std::optional<SeparableKernel> factors_of(const Stage &stage) {
+    std::optional<SeparableKernel> factors = separable_kernel(stage);
+    if (factors && static_cast<int64_t>(factors->column.size() + factors->row.size()) > most_literal_taps) {
+        return std::nullopt;
+    }
+    return factors;
+}
+
 // Constant kernels that are written out tap by tap.
 bool is_literal(const Stage &stage) {
-    return stage.weights && stage.kernel_volume() <= most_literal_taps;
+    return stage.weights && (stage.kernel_volume() <= most_literal_taps || factors_of(stage));
 }
 
 // Whether the kernel copies its input into a strip with the border around it.
@@ -112,6 +124,48 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     all.push_back({"channel_parts", "parallel parts of the channels", 1,
                    cuts_channels(group) ? std::max<int64_t>(vectors, 1) : 1});
     all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
+    if (factors_of(group.stage(0))) {
+        const bool always = group.stage(0).kernel_volume() > most_literal_taps;
+        all.push_back({"separable", "1: the constant kernel as a row, then a column", always ? 1 : 0, 1});
+    }
+    return all;
+}
+
+// Whether the pair takes fewer multiplications than the taps that are not zero.
+bool pays_apart(const Stage &stage, const SeparableKernel &factors) {
+    return nonzero_taps(factors.row) + nonzero_taps(factors.column) < nonzero_taps(*stage.weights);
+}
+
+void choose_separable(Schedule &schedule, const Stage &stage) {
+    const auto factors = factors_of(stage);
+    if (!factors) return;
+    const bool always = stage.kernel_volume() > most_literal_taps;
+    schedule.knobs.emplace_back("separable", always || pays_apart(stage, *factors) ? 1 : 0);
+}
+
+std::string print_taps(const std::vector<double> &taps) {
+    std::string text;
+    for (double tap : taps) text += (text.empty() ? "" : ", ") + print_number(tap);
+    return "[" + text + "]";
+}
+
+std::vector<std::string> notes(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    std::vector<std::string> all;
+    if (!stage.weights) return all;
+    const int64_t taps = nonzero_taps(*stage.weights);
+    if (taps < stage.kernel_volume()) {
+        all.push_back(
+            fmt::format("{} of {} taps are zero and left out", stage.kernel_volume() - taps, stage.kernel_volume()));
+    }
+    const auto factors = factors_of(stage);
+    if (factors && request.schedule.knob("separable") == 1) {
+        all.push_back(
+            fmt::format("the kernel has rank 1: computed as the row {}, then the column {}, {} "
+                        "multiplications an output in place of {}",
+                        print_taps(factors->row), print_taps(factors->column),
+                        nonzero_taps(factors->row) + nonzero_taps(factors->column), taps));
+    }
     return all;
 }
 
@@ -142,8 +196,7 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
              {"channels_outside", 0}}};
 }
 
-Schedule default_schedule(const StageGroup &group, const Target &target) {
-    if (in_tiles(group)) return default_tiles(group, target);
+Schedule default_parts(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const std::vector<Knob> ranges = knobs(group, target);
     const int64_t taps = stage_axis(group.stage(0), view_width).kernel;
@@ -164,6 +217,12 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
             {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
 }
 
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    Schedule schedule = in_tiles(group) ? default_tiles(group, target) : default_parts(group, target);
+    choose_separable(schedule, group.stage(0));
+    return schedule;
+}
+
 // Packed weights: channel, taps.
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
@@ -179,6 +238,7 @@ class Depthwise : public KernelGenerator<Depthwise> {
 public:
     GeneratorParam<int> columns{"columns", 1}, parts{"parts", 1}, channel_parts{"channel_parts", 1};
     GeneratorParam<int> channels_outside{"channels_outside", 0}, row_tiles{"row_tiles", 1}, rows{"rows", 1};
+    GeneratorParam<int> separable{"separable", 0};
 
     void generate() {
         constrain_buffers();
@@ -187,7 +247,9 @@ public:
         multiplier_ = static_cast<int>(stage().multiplier());
         placed_ = placements(in_tiles(request().group));
         source_ = uses_strip(request().group) ? with_border(x(), stage(), placed_) : Func(x());
-        if (is_literal(stage())) {
+        if (separable != 0) {
+            define_separable();
+        } else if (is_literal(stage())) {
             define_literal();
         } else {
             define_loop();
@@ -211,6 +273,7 @@ public:
                 schedule_strip(source_, output(), task, strip_lanes, arguments()[0].view);
             }
         }
+        if (separable != 0) schedule_row_pass(task);
         const Var along = by_channel_ ? v_.c : v_.x;
         // The bounds are stated because Halide does not see through every shifted tail that they are constant.
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, by_channel_ ? vector_ : 1);
@@ -305,6 +368,48 @@ private:
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = sum;
     }
 
+    // A constant kernel of rank 1: every row of the strip under the row of the kernel, then the column.
+    void define_separable() {
+        const SeparableKernel factors = *factors_of(stage());
+        const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height);
+        Expr along = 0.0f, down = 0.0f;
+        for (size_t j = 0; j < factors.row.size(); j++) {
+            const auto weight = static_cast<float>(factors.row[j]);
+            if (weight == 0.0f) continue;
+            const Expr x_at = v_.x * size(ax.stride) + tap(static_cast<int64_t>(j), ax);
+            along += weight * source_(v_.c / multiplier_, v_.g, x_at, v_.y, v_.z * depth_stride(), v_.n);
+        }
+        row_pass_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = along;
+        for (size_t i = 0; i < factors.column.size(); i++) {
+            const auto weight = static_cast<float>(factors.column[i]);
+            if (weight == 0.0f) continue;
+            const Expr y_at = v_.y * size(ay.stride) + tap(static_cast<int64_t>(i), ay);
+            down += weight * row_pass_(v_.c, v_.g, v_.x, y_at, v_.z, v_.n);
+        }
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = down;
+    }
+
+    int depth_stride() const { return size(stage_axis(stage(), view_depth).stride); }
+
+    // Where the strip is: as many rows as it has.
+    void schedule_row_pass(const Var &task) {
+        const bool tiled = in_tiles(request().group);
+        row_pass_.compute_at(output(), tiled ? v_.z : task).store_in(Halide::MemoryType::Heap);
+        if (by_channel_) {
+            int vector = vector_;
+            while (task_channels_ % vector != 0) vector /= 2;
+            row_pass_.vectorize(v_.c, vector);
+        } else {
+            row_pass_.reorder_storage(v_.x, v_.y, v_.z, v_.c, v_.g, v_.n).reorder(v_.x, v_.y, v_.z, v_.c);
+            row_pass_.vectorize(v_.x, vector_, TailStrategy::GuardWithIf);
+        }
+        if (!tiled) return;
+        const Axis ay = stage_axis(stage(), view_height);
+        row_pass_.bound_extent(v_.x, task_columns()).bound_extent(v_.c, task_channels_);
+        row_pass_.bound_extent(v_.y, (static_cast<int>(rows) - 1) * size(ay.stride) + size(ay.effective_kernel()));
+        for (const Var &var : {v_.g, v_.z, v_.n}) row_pass_.bound_extent(var, 1);
+    }
+
     Expr tap(int64_t index, const Axis &axis) const {
         return size((stage().flip ? axis.kernel - 1 - index : index) * axis.dilation);
     }
@@ -353,7 +458,7 @@ private:
     ActivationVars v_;
     RDom r_;
     Placements placed_;
-    Func source_{"source"}, accumulator_{"accumulator"};
+    Func source_{"source"}, row_pass_{"row_pass"}, accumulator_{"accumulator"};
     Halide::Buffer<float> table_;
     bool by_channel_ = true;
     int vector_ = 1, multiplier_ = 1, task_channels_ = 1;
@@ -378,7 +483,7 @@ Algorithm depthwise_algorithm() {
     return {"depthwise", "one input channel an output channel, rows of outputs in registers",
             refusal,     knobs,
             conflict,    default_schedule,
-            arguments};
+            arguments,   notes};
 }
 
 }  // namespace convc
