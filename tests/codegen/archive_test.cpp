@@ -15,7 +15,7 @@ const Target x86 = *parse_target("x86-64-linux-sse41");
 EntryPoints doubled() {
     using Place = BufferArgument::Place;
     const TensorType type{DataType::f32, Layout::nwc, 1, 2, {64}};
-    const std::vector<BufferArgument::Dimension> dimensions{{2, 1}, {64, 2}, {1, 128}};
+    const View dimensions{{2, 1}, {64, 2}, {1, 128}};
     EntryPoints entry;
     entry.symbol = "doubled";
     entry.layer.name = "doubled";

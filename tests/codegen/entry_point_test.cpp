@@ -125,7 +125,7 @@ TEST_F(ScaleTwice, RunsThroughTheUniformFunctions) {
 TEST_F(ScaleTwice, DescribesItself) {
     const EntryPoints entry = scale_twice();
     EXPECT_EQ(info->abi, CONVC_ABI);
-    EXPECT_EQ(info->reserved, 0U);
+    EXPECT_EQ(info->extent_count, 0U);
     EXPECT_STREQ(info->name, "scale_twice");
     EXPECT_EQ(info->layer, entry.layer.canonical_line());
     EXPECT_STREQ(info->schedule, "depthwise() -> depthwise()");
