@@ -61,6 +61,9 @@ TEST(OneDnnDifferential, Conv) {
 TEST(OneDnnDifferential, Depthwise) {
     expect_agreement(StageKind::depthwise, test::sample_size(20, 500));
 }
+TEST(OneDnnDifferential, Transposed) {
+    expect_agreement(StageKind::transposed, test::sample_size(15, 500));
+}
 
 }  // namespace
 }  // namespace convc

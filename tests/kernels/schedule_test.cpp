@@ -65,6 +65,9 @@ TEST_P(Schedules, DirectOnDepthwise) {
 TEST_P(Schedules, Depthwise) {
     expect_schedules_right(StageKind::depthwise, "depthwise", test::sample_size(8, 200));
 }
+TEST_P(Schedules, Transposed) {
+    expect_schedules_right(StageKind::transposed, "transposed", test::sample_size(8, 300));
+}
 
 INSTANTIATE_TEST_SUITE_P(Seed, Schedules, testing::Range<uint64_t>(0, 3));
 

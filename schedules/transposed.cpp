@@ -1,0 +1,470 @@
+// transposed: the gradient of a convolution with respect to its input, as one small convolution a stride phase.
+//
+// Idea. The forward layer, of stride s, dilation d and padding p, reads from output i through tap k the padded position
+// i s + k d. So here output o gets input i through tap k where
+//
+//     o + p = i s + k d.
+//
+// With o = q s + phase, 0 <= phase < s, only taps with k d = phase + p (mod s) count. Let g = gcd(s, d). Where g does
+// not divide phase + p there are none: the output is the epilogues of 0. Else they are k = first + t s/g, t = 0, 1,
+// ..., where first = (phase + p)/g * (d/g)^-1 mod s/g, and
+//
+//     i = q + (phase + p - first d)/s - t d/g,
+//
+// a convolution of stride 1, dilation d/g and kernel ceil((k - first) / (s/g)) from q to i. An outer product of the
+// phases of the three axes makes up the layer: no zero is ever inserted or multiplied. For k = 4, s = 2, p = 1:
+//
+//     o + p      1   2   3   4   5   6          phase 0 (odd o + p): taps 1 and 3, inputs q and q - 1
+//     taps      1,3 0,2 1,3 0,2 1,3 0,2         phase 1 (even):      taps 0 and 2, inputs q + 1 and q
+//
+// This is the sub-pixel view of Shi et al., "Is the deconvolution layer the same as a convolutional layer?", arXiv
+// 1609.07009, carried over to dilation.
+//
+// One phase after another of the same pixels is computed in the register tile of direct.cpp (vectors of output channels
+// x neighbouring q of one phase); the phases of a task share its inputs in cache. Joining phases in one register tile
+// would not save loads: a tile of 2 vectors x 3 columns x 2 phases loads 4 weights and 3 inputs for 12 multiply-adds,
+// one of 2 vectors x 6 columns 2 weights and 6 inputs. But it would multiply zero weights wherever the phases do not
+// have equally many taps, and reach less often evenly into a row.
+//
+// Borders. Where some tap of some output falls outside the input, each task first copies its rows of the input into a
+// strip with zeros around it, in the workspace, so that the inner loop knows no borders; where none does (kernel =
+// stride, no padding), the input is read in place.
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <numeric>
+#include <tuple>
+
+#include "schedules/algorithms.h"
+#include "schedules/group_generator.h"
+#include "schedules/machine_model.h"
+#include "schedules/padding.h"
+#include "schedules/parallel_parts.h"
+#include "schedules/single_stage.h"
+
+namespace convc {
+namespace {
+
+using Halide::Expr;
+using Halide::Func;
+using Halide::RDom;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+
+constexpr std::array<ViewAxis, 3> space{view_width, view_height, view_depth};
+constexpr int64_t largest_index = std::numeric_limits<int32_t>::max();
+
+// ---- the phases of one axis
+
+int64_t ceil_divided(int64_t value, int64_t divisor) {
+    return value >= 0 ? (value + divisor - 1) / divisor : -(-value / divisor);
+}
+
+struct PhasedAxis {
+    int64_t kernel, stride, dilation, pad;
+    int64_t common;    // gcd(stride, dilation): phases that it does not divide have no taps
+    int64_t tap_step;  // between two taps of a phase
+    int64_t inverse;   // of dilation / common, modulo tap_step
+    int64_t taps;      // the most of any phase
+    int64_t input;
+    int64_t positions;  // q from 0; the last of some phases may lie past the output
+    int64_t low, high;  // the least and the largest i - q of any tap
+
+    bool leaves_input() const { return low < 0 || positions - 1 + high > input - 1; }
+    int64_t strip(int64_t rows) const { return rows + high - low; }  // inputs that `rows` positions read
+    bool has_equal_phases() const { return common == 1 && kernel % tap_step == 0; }
+};
+
+int64_t inverse_modulo(int64_t value, int64_t modulus) {
+    // The extended Euclidean algorithm; value and modulus have no common divisor.
+    int64_t inverse = 0, next = 1, rest = modulus, divisor = value % modulus;
+    while (divisor != 0) {
+        const int64_t quotient = rest / divisor;
+        std::tie(inverse, next) = std::pair(next, inverse - quotient * next);
+        std::tie(rest, divisor) = std::pair(divisor, rest - quotient * divisor);
+    }
+    return inverse < 0 ? inverse + modulus : inverse;
+}
+
+PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis) {
+    const Axis geometry = stage_axis(group.stage(0), axis);
+    PhasedAxis phased{};
+    phased.kernel = geometry.kernel;
+    phased.stride = geometry.stride;
+    phased.dilation = geometry.dilation;
+    phased.pad = geometry.pad_before;
+    phased.common = std::gcd(geometry.stride, geometry.dilation);
+    phased.tap_step = geometry.stride / phased.common;
+    phased.inverse = inverse_modulo(geometry.dilation / phased.common, phased.tap_step);
+    phased.taps = ceil_divided(geometry.kernel, phased.tap_step);
+    const bool flat = flattens(group);
+    phased.input = activation_view(group.input(), 1, flat)[axis].extent;
+    phased.positions = ceil_divided(activation_view(group.output(), 1, flat)[axis].extent, geometry.stride);
+    // Tap k belongs to the phase that makes (phase + pad - k dilation) / stride an integer: the next above.
+    phased.high = ceil_divided(phased.pad, geometry.stride);
+    phased.low = ceil_divided(phased.pad - (geometry.kernel - 1) * geometry.dilation, geometry.stride);
+    return phased;
+}
+
+bool leaves_input(const StageGroup &group) {
+    return std::any_of(space.begin(), space.end(),
+                       [&](ViewAxis axis) { return phased_axis(group, axis).leaves_input(); });
+}
+
+// The outermost axis with more than one position, which is cut into parallel parts.
+ViewAxis part_axis(const StageGroup &group) {
+    for (ViewAxis axis : {view_depth, view_height}) {
+        if (phased_axis(group, axis).positions > 1) return axis;
+    }
+    return view_width;
+}
+
+// ---- applicability, knobs, default
+
+int64_t group_channels(const Stage &stage) {
+    return stage.out_channels / stage.groups;
+}
+
+int64_t channel_tile(const KernelRequest &request) {
+    return *request.schedule.knob("vectors") * request.target.vector_lanes();
+}
+
+int64_t channel_tiles(const KernelRequest &request) {
+    return ceil_divided(group_channels(request.group.stage(0)), channel_tile(request));
+}
+
+// Whether every index the kernel computes along the axis fits 32 bits.
+bool is_indexable(const StageGroup &group, ViewAxis axis) {
+    const Axis geometry = stage_axis(group.stage(0), axis);
+    const int64_t output = activation_view(group.output(), 1, false)[axis].extent;
+    const auto bounded = [](std::initializer_list<int64_t> factors) {
+        int64_t product = 1;
+        for (int64_t factor : factors) {
+            if (__builtin_mul_overflow(product, factor, &product) || product > largest_index / 4) return false;
+        }
+        return true;
+    };
+    const int64_t common = std::gcd(geometry.stride, geometry.dilation);
+    const int64_t tap_step = geometry.stride / common;
+    return bounded({geometry.pad_before}) && bounded({geometry.pad_after}) && bounded({geometry.output_padding + 1}) &&
+           bounded({output}) && bounded({geometry.stride}) &&
+           bounded({std::max(geometry.kernel, tap_step), geometry.dilation}) &&
+           bounded({tap_step, inverse_modulo(geometry.dilation / common, tap_step)});
+}
+
+std::optional<std::string> refusal(const StageGroup &group, const Target &) {
+    if (auto reason = general_refusal(group)) return reason;
+    if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
+    int64_t strip = group.input().batch * group.input().channels;
+    for (ViewAxis axis : space) {
+        if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
+        const PhasedAxis phased = phased_axis(group, axis);
+        if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip) || strip > largest_index) {
+            return "the input with its padding has more than 2^31 - 1 elements";
+        }
+    }
+    return std::nullopt;
+}
+
+// Pieces of `columns` pixels or of rows that the parallel axis falls into.
+int64_t pieces(const StageGroup &group, int64_t columns) {
+    const ViewAxis axis = part_axis(group);
+    return ceil_divided(phased_axis(group, axis).positions, axis == view_width ? columns : 1);
+}
+
+std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
+    const int64_t vectors = ceil_divided(group_channels(group.stage(0)), target.vector_lanes());
+    return {
+        {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
+        {"columns", "pixels of one phase in the register tile", 1,
+         std::min<int64_t>(phased_axis(group, view_width).positions, 30)},
+        {"parts", "parallel parts of the outermost spatial axis", 1, phased_axis(group, part_axis(group)).positions},
+        {"channel_parts", "parallel parts of the output channels of a group", 1, vectors},
+        {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
+        {"unroll", "input channels in one turn of the inner loop", 1, 16},
+    };
+}
+
+std::optional<std::string> conflict(const KernelRequest &request) {
+    const Schedule &schedule = request.schedule;
+    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    if (!fits_registers(tile, request.target)) return "vectors * columns + vectors + 1 exceed the vector registers";
+    const Stage &stage = request.group.stage(0);
+    const int64_t channel_parts = *schedule.knob("channel_parts");
+    if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
+    if (channel_parts > 1 && group_channels(stage) % channel_tile(request) != 0) {
+        return "channel_parts needs channel tiles without a tail";
+    }
+    if (stage.in_channels / stage.groups % *schedule.knob("unroll") != 0) {
+        return "unroll does not divide the input channels of a group";
+    }
+    return std::nullopt;
+}
+
+int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
+    for (int64_t unroll : {4, 3, 2}) {
+        if (channels % unroll == 0 && unroll * tile.vectors * tile.columns <= 128) return unroll;
+    }
+    return 1;
+}
+
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    const RegisterTile tile =
+        best_register_tile(group_channels(stage), phased_axis(group, view_width).positions, target);
+    Schedule schedule{"transposed", {{"vectors", tile.vectors}, {"columns", tile.columns}}};
+    const int64_t tiles = channel_tiles({group, schedule, target});
+
+    // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
+    const int64_t weight_bytes = stage.in_channels * group_channels(stage) * stage.kernel_volume() * 4;
+    const int64_t input_bytes = group.input().elements().value_or(0) * 4;
+    int64_t channel_parts = 1;
+    const bool whole_tiles = group_channels(stage) % (tile.vectors * target.vector_lanes()) == 0;
+    if (weight_bytes > input_bytes && whole_tiles) {
+        const int64_t wanted = balanced_parts(tiles, stage.groups * group.input().batch, target);
+        for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
+    }
+    const int64_t others = group.input().batch * stage.groups * channel_parts;
+    const int64_t parts = balanced_parts(pieces(group, tile.columns), others, target);
+
+    // One phase's share of a panel of weights that stays in L2 is read once and the pixels stream past it; else the
+    // other way round.
+    int64_t phases = 1;
+    for (const Axis &axis : stage.axes)
+        phases *= std::min(axis.kernel, axis.stride / std::gcd(axis.stride, axis.dilation));
+    const int64_t panel = weight_bytes / stage.groups / tiles / phases;
+    schedule.knobs.emplace_back("parts", parts);
+    schedule.knobs.emplace_back("channel_parts", channel_parts);
+    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
+    schedule.knobs.emplace_back("unroll", default_unroll(stage.in_channels / stage.groups, tile));
+    return schedule;
+}
+
+// Packed weights: channel in the tile, input channel, taps, tile, group.
+std::vector<KernelArgument> arguments(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const int64_t tile = channel_tile(request);
+    const int64_t tiles = channel_tiles(request);
+    const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
+    return single_stage_arguments(request.group, stage.groups,
+                                  {tile, stage.in_channels / stage.groups, taps(view_width), taps(view_height),
+                                   taps(view_depth), tiles, stage.groups},
+                                  tile * tiles, leaves_input(request.group));
+}
+
+// ---- the kernel
+
+class Transposed : public KernelGenerator<Transposed> {
+public:
+    GeneratorParam<int> vectors{"vectors", 1}, columns{"columns", 1}, parts{"parts", 1};
+    GeneratorParam<int> channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0}, unroll{"unroll", 1};
+
+    void generate() {
+        constrain_buffers();
+        tile_ = vectors * lanes();
+        for (size_t i = 0; i < space.size(); i++) axes_[i] = phased_axis(request().group, space[i]);
+        uses_strip_ = leaves_input(request().group);
+        source_ = uses_strip_ ? strip() : Func(x());
+        define_sum();
+        // The output at o is the sum at phase o % stride, position o / stride.
+        std::vector<Expr> at{v_.c, v_.g};
+        const std::array<Var, 3> o{v_.x, v_.y, v_.z};
+        for (size_t i = 0; i < space.size(); i++) at.push_back(o[i] / size(axes_[i].stride));
+        for (size_t i = 0; i < space.size(); i++) {
+            const int stride = size(axes_[i].stride);
+            // Of one row, Halide's bounds inference understands this remainder; any row's might be 0 to stride - 1.
+            at.push_back(i == 0 ? o[i] % stride : o[i] - o[i] / stride * stride);
+        }
+        at.emplace_back(v_.n);
+        Func y = output();
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(phases_(at), v_);
+    }
+
+    void schedule() {
+        phases_.compute_at(output(), schedule_output()).reorder(v_.c, q_[0], phase_[0]);
+        sum_.compute_at(phases_, phase_[0]);
+        phases_.bound_extent(phase_[0], size(axes_[0].stride));
+        sum_.bound_extent(phase_[0], 1);
+        for (Func tile : {phases_, sum_}) {
+            // The bounds are stated because Halide does not see through every shifted or masked tail that they are
+            // constant.
+            tile.bound_extent(v_.c, tile_).bound_extent(q_[0], columns);
+            tile.bound_extent(phase_[1], 1).bound_extent(phase_[2], 1);
+            tile.vectorize(v_.c, lanes()).unroll(v_.c).unroll(q_[0]);
+        }
+        if (uses_strip_) schedule_update(sum_.update().specialize(nonfinite()), 1);
+        schedule_update(sum_.update(), unroll);
+    }
+
+private:
+    static int size(int64_t value) { return static_cast<int>(value); }
+
+    // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
+    // that leaves the border out. Where all weights are finite, this is one well predicted branch a tile.
+    Expr nonfinite() { return flag() > 0.5f; }
+
+    // The input with zeros around it, from the least position that any tap of output 0 reads.
+    Func strip() {
+        const View view = arguments()[0].view;
+        Halide::Region bounds(view.size(), Halide::Range{Expr(), Expr()});
+        for (size_t i = 0; i < space.size(); i++) {
+            if (axes_[i].leaves_input()) bounds[space[i]] = {0, size(axes_[i].input)};
+        }
+        Func exterior = Halide::BoundaryConditions::constant_exterior(Func(x()), 0.0f, bounds);
+        Func padded("padded");
+        padded(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
+            exterior(v_.c, v_.g, v_.x + size(axes_[0].low), v_.y + size(axes_[1].low), v_.z + size(axes_[2].low), v_.n);
+        return padded;
+    }
+
+    // sum(channel, group, position and phase along each axis, image)
+    void define_sum() {
+        const Stage &s = stage();
+        r_ = RDom(0, size(s.in_channels / s.groups), 0, size(axes_[0].taps), 0, size(axes_[1].taps), 0,
+                  size(axes_[2].taps), "r");
+        std::array<Expr, 3> tap, input;
+        Expr inside = Halide::Internal::const_true();
+        for (size_t i = 0; i < space.size(); i++) {
+            const PhasedAxis &axis = axes_[i];
+            const Expr shifted = phase_[i] + size(axis.pad);
+            const Expr first =
+                shifted / size(axis.common) % size(axis.tap_step) * size(axis.inverse) % size(axis.tap_step);
+            tap[i] = first + r_[static_cast<int>(i) + 1] * size(axis.tap_step);
+            if (axis.common > 1) r_.where(shifted % size(axis.common) == 0);
+            if (!axis.has_equal_phases()) r_.where(tap[i] < size(axis.kernel));
+            const Expr offset = (shifted - first * size(axis.dilation)) / size(axis.stride) -
+                                r_[static_cast<int>(i) + 1] * size(axis.dilation / axis.common);
+            // From the strip's first element. Clamped only so that Halide, which takes all phases' offsets and taps
+            // together, sees how far they reach.
+            input[i] =
+                q_[i] + (uses_strip_ ? Halide::clamp(offset - size(axis.low), 0, size(axis.high - axis.low)) : offset);
+            if (axis.leaves_input()) {
+                inside = inside && input[i] >= size(-axis.low) && input[i] < size(axis.input - axis.low);
+            }
+        }
+        Func weights = parameter(Parameter::Role::weight);
+        Expr product = weights(v_.c % tile_, r_[0], tap[0], tap[1], tap[2], v_.c / tile_, v_.g) *
+                       source_(r_[0], v_.g, input[0], input[1], input[2], v_.n);
+        if (uses_strip_) product = Halide::select(nonfinite() && !inside, 0.0f, product);
+        const std::vector<Var> all{v_.c, v_.g, q_[0], q_[1], q_[2], phase_[0], phase_[1], phase_[2], v_.n};
+        sum_(all) = 0.0f;
+        const std::vector<Expr> here(all.begin(), all.end());
+        sum_(here) += product;
+        phases_(all) = sum_(here);
+    }
+
+    void schedule_update(Halide::Stage update, int unrolled) {
+        RVar ro("ro"), ri("ri");
+        update.split(r_[0], ro, ri, unrolled)
+            .reorder({v_.c, q_[0], ri, ro, r_[1], r_[2], r_[3]})
+            .vectorize(v_.c, lanes())
+            .unroll(v_.c)
+            .unroll(q_[0])
+            .unroll(ri);
+    }
+
+    // Cuts the output into tasks, phases and register tiles; returns the loop in which one tile is computed.
+    Var schedule_output() {
+        const View view = arguments().back().view;
+        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), task("task"), part("part");
+        Func y = output();
+        const int channels = size(view[view_channel].extent);
+        const int tiles = (channels + tile_ - 1) / tile_;
+        y.split(v_.c, co, ci, tile_, channels % tile_ == 0 ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
+        const bool by_channel_parts = channel_parts > 1;
+        if (by_channel_parts) y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
+        const std::array<Var, 3> o{v_.x, v_.y, v_.z};
+        for (size_t i = 0; i < space.size(); i++) {
+            const bool whole = view[space[i]].extent % axes_[i].stride == 0;
+            y.split(o[i], q_[i], phase_[i], size(axes_[i].stride),
+                    whole ? TailStrategy::RoundUp : TailStrategy::GuardWithIf);
+        }
+        const int rows = split_part(y, part);
+        y.split(q_[0], xo, xi, columns, TailStrategy::ShiftInwards);
+        // The phases stand outside the rows: the weights of one phase stay in cache while the pixels stream past them.
+        std::vector<Halide::VarOrRVar> order{ci, phase_[0], xi, xo, q_[1], q_[2], phase_[1], phase_[2], co, part};
+        if (pixels_outside) order = {ci, phase_[0], xi, co, xo, q_[1], q_[2], phase_[1], phase_[2], part};
+        if (by_channel_parts) order.push_back(cp);
+        order.insert(order.end(), {v_.g, v_.n});
+        y.reorder(order);
+        // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
+        if (channels % tile_ == 0)
+            y.vectorize(ci, lanes()).unroll(ci);
+        else
+            y.vectorize(ci);
+        Var part_of_both("part_of_both"), part_of_group("part_of_group");
+        if (by_channel_parts) y.fuse(part, cp, part_of_both);
+        y.fuse(by_channel_parts ? part_of_both : part, v_.g, part_of_group);
+        y.fuse(part_of_group, v_.n, task).parallel(task);
+        y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
+        // Partitioned, the last tile alone guards its loads of further tensors.
+        if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
+        if (uses_strip_) bound_strip(y, task, rows);
+        return pixels_outside ? co : xo;
+    }
+
+    // Cuts the positions of the part axis into `parts` of equal size, which it returns.
+    int split_part(Func y, const Var &part) {
+        const ViewAxis axis = part_axis(request().group);
+        const Var along = q_[axis - view_width];
+        const auto extent = size(axes_[axis - view_width].positions);
+        const int unit = axis == view_width ? static_cast<int>(columns) : 1;
+        const int units = (extent + unit - 1) / unit;
+        const int piece = std::min((units + parts - 1) / parts * unit, extent);
+        y.split(along, part, along, piece, TailStrategy::ShiftInwards);
+        return piece;
+    }
+
+    void bound_strip(const Func &y, const Var &task, int rows) {
+        schedule_strip(source_, y, task, lanes(), arguments()[0].view);
+        const ViewAxis parts_along = part_axis(request().group);
+        const std::vector<Var> args = source_.args();
+        for (size_t i = 0; i < space.size(); i++) {
+            const int64_t positions = space[i] == parts_along ? rows : axes_[i].positions;
+            source_.bound_extent(args[space[i]], size(axes_[i].strip(positions)));
+        }
+    }
+
+    ActivationVars v_;
+    std::array<Var, 3> q_{Var("qx"), Var("qy"), Var("qz")};
+    std::array<Var, 3> phase_{Var("px"), Var("py"), Var("pz")};
+    std::array<PhasedAxis, 3> axes_{};
+    RDom r_;
+    Func source_{"source"}, sum_{"sum"}, phases_{"phases"};
+    bool uses_strip_ = false;
+    int tile_ = 1;
+};
+
+// ---- weight packing
+
+class TransposedPack : public PackGenerator<TransposedPack> {
+public:
+    // PyTorch's order is input channel, output channel of the group, taps.
+    void pack_weights(Func raw, Func packed) const {
+        const Stage &s = stage();
+        const KernelRequest &r = request();
+        const int tile = static_cast<int>(channel_tile(r)), channels = static_cast<int>(group_channels(s));
+        const int inputs = static_cast<int>(s.in_channels / s.groups);
+        Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
+        const Expr channel = t * tile + c;
+        std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
+        where.push_back(Halide::min(channel, channels - 1));
+        where.push_back(g * inputs + i);
+        packed(c, i, kx, ky, kz, t, g) = Halide::select(channel < channels, raw(where), 0.0f);
+    }
+};
+
+}  // namespace
+
+Algorithm transposed_algorithm() {
+    return {"transposed", "one small convolution a stride phase, in the register tile of direct",
+            refusal,      knobs,
+            conflict,     default_schedule,
+            arguments};
+}
+
+}  // namespace convc
+
+HALIDE_REGISTER_GENERATOR(convc::Transposed, transposed)
+HALIDE_REGISTER_GENERATOR(convc::TransposedPack, transposed_pack)
