@@ -26,6 +26,13 @@
 // one of 2 vectors x 6 columns 2 weights and 6 inputs. But it would multiply zero weights wherever the phases do not
 // have equally many taps, and reach less often evenly into a row.
 //
+// The vectors of the tile are of output channels, or, where a group has few of them (three colours, one channel of many
+// groups), of pixels: vectors of `lanes` neighbouring q by single channels, weights broadcast. The inputs of
+// neighbouring q are neighbours, so only the outputs are stored `stride` apart.
+//
+// A tile of all phases along the width is gathered before the epilogues write it: Halide's bounds inference knows
+// intervals, and a tile of one phase is none. Phases along height and depth are outer loops.
+//
 // Borders. Where some tap of some output falls outside the input, each task first copies its rows of the input into a
 // strip with zeros around it, in the workspace, so that the inner loop knows no borders; where none does (kernel =
 // stride, no padding), the input is read in place.
@@ -54,6 +61,7 @@ using Halide::Var;
 
 constexpr std::array<ViewAxis, 3> space{view_width, view_height, view_depth};
 constexpr int64_t largest_index = std::numeric_limits<int32_t>::max();
+constexpr int64_t most_phases = 1 << 18;  // along the width: a tile of all of them takes less than 2^31 bytes
 
 // ---- the phases of one axis
 
@@ -67,6 +75,7 @@ struct PhasedAxis {
     int64_t tap_step;  // between two taps of a phase
     int64_t inverse;   // of dilation / common, modulo tap_step
     int64_t taps;      // the most of any phase
+    int64_t phases;    // as many as there are outputs, where that is less than the stride
     int64_t input;
     int64_t positions;  // q from 0; the last of some phases may lie past the output
     int64_t low, high;  // the least and the largest i - q of any tap
@@ -100,7 +109,9 @@ PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis) {
     phased.taps = ceil_divided(geometry.kernel, phased.tap_step);
     const bool flat = flattens(group);
     phased.input = activation_view(group.input(), 1, flat)[axis].extent;
-    phased.positions = ceil_divided(activation_view(group.output(), 1, flat)[axis].extent, geometry.stride);
+    const int64_t output = activation_view(group.output(), 1, flat)[axis].extent;
+    phased.phases = std::min(geometry.stride, output);
+    phased.positions = ceil_divided(output, geometry.stride);
     // Tap k belongs to the phase that makes (phase + pad - k dilation) / stride an integer: the next above.
     phased.high = ceil_divided(phased.pad, geometry.stride);
     phased.low = ceil_divided(phased.pad - (geometry.kernel - 1) * geometry.dilation, geometry.stride);
@@ -126,12 +137,23 @@ int64_t group_channels(const Stage &stage) {
     return stage.out_channels / stage.groups;
 }
 
+bool has_pixel_vectors(const Schedule &schedule) {
+    return *schedule.knob("pixel_vectors") == 1;
+}
+
 int64_t channel_tile(const KernelRequest &request) {
-    return *request.schedule.knob("vectors") * request.target.vector_lanes();
+    const int64_t lanes = has_pixel_vectors(request.schedule) ? 1 : request.target.vector_lanes();
+    return *request.schedule.knob("vectors") * lanes;
 }
 
 int64_t channel_tiles(const KernelRequest &request) {
     return ceil_divided(group_channels(request.group.stage(0)), channel_tile(request));
+}
+
+// Positions in the register tile.
+int64_t position_tile(const KernelRequest &request) {
+    const int64_t lanes = has_pixel_vectors(request.schedule) ? request.target.vector_lanes() : 1;
+    return *request.schedule.knob("columns") * lanes;
 }
 
 // Whether every index the kernel computes along the axis fits 32 bits.
@@ -156,29 +178,35 @@ bool is_indexable(const StageGroup &group, ViewAxis axis) {
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
     if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
-    int64_t strip = group.input().batch * group.input().channels;
+    int64_t strip = group.stage(0).in_channels / group.stage(0).groups * static_cast<int64_t>(sizeof(float));
     for (ViewAxis axis : space) {
         if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
         const PhasedAxis phased = phased_axis(group, axis);
-        if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip) || strip > largest_index) {
-            return "the input with its padding has more than 2^31 - 1 elements";
-        }
+        if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip)) strip = largest_index + int64_t{1};
+        strip = std::min(strip, largest_index + int64_t{1});
     }
+    if (leaves_input(group) && strip > largest_index) return "its input with padding takes more than 2^31 - 1 bytes";
+    if (phased_axis(group, view_width).phases > most_phases) return "computes strides of up to 2^18 along the width";
     return std::nullopt;
 }
 
-// Pieces of `columns` pixels or of rows that the parallel axis falls into.
-int64_t pieces(const StageGroup &group, int64_t columns) {
+// Pieces of `tile` positions or of rows that the parallel axis falls into.
+int64_t pieces(const StageGroup &group, int64_t tile) {
     const ViewAxis axis = part_axis(group);
-    return ceil_divided(phased_axis(group, axis).positions, axis == view_width ? columns : 1);
+    return ceil_divided(phased_axis(group, axis).positions, axis == view_width ? tile : 1);
 }
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
-    const int64_t vectors = ceil_divided(group_channels(group.stage(0)), target.vector_lanes());
+    const int64_t channels = group_channels(group.stage(0));
+    const int64_t vectors = ceil_divided(channels, target.vector_lanes());
+    const int64_t positions = phased_axis(group, view_width).positions;
     return {
-        {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
-        {"columns", "pixels of one phase in the register tile", 1,
-         std::min<int64_t>(phased_axis(group, view_width).positions, 30)},
+        {"pixel_vectors", "1: the register tile holds vectors of pixels, of single channels", 0,
+         positions >= target.vector_lanes() ? 1 : 0},
+        {"vectors", "vectors of output channels (or single channels) in the register tile", 1,
+         std::min<int64_t>(channels, 6)},
+        {"columns", "pixels of one phase (or vectors of them) in the register tile", 1,
+         std::min<int64_t>(positions, 30)},
         {"parts", "parallel parts of the outermost spatial axis", 1, phased_axis(group, part_axis(group)).positions},
         {"channel_parts", "parallel parts of the output channels of a group", 1, vectors},
         {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
@@ -188,9 +216,17 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
 
 std::optional<std::string> conflict(const KernelRequest &request) {
     const Schedule &schedule = request.schedule;
-    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    if (!fits_registers(tile, request.target)) return "vectors * columns + vectors + 1 exceed the vector registers";
+    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
     const Stage &stage = request.group.stage(0);
+    if (has_pixel_vectors(schedule)) {
+        std::swap(tile.vectors, tile.columns);
+        if (position_tile(request) > phased_axis(request.group, view_width).positions) {
+            return "columns vectors of pixels exceed a row";
+        }
+    } else if (tile.vectors > ceil_divided(group_channels(stage), request.target.vector_lanes())) {
+        return "vectors exceed the channels of a group";
+    }
+    if (!fits_registers(tile, request.target)) return "the tile and its operands exceed the vector registers";
     const int64_t channel_parts = *schedule.knob("channel_parts");
     if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
     if (channel_parts > 1 && group_channels(stage) % channel_tile(request) != 0) {
@@ -209,24 +245,47 @@ int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
     return 1;
 }
 
+// Whether vectors of pixels waste fewer lanes; by half, since their outputs are stored one by one.
+bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
+    const int64_t lanes = target.vector_lanes();
+    const int64_t channels = group_channels(group.stage(0));
+    const int64_t positions = phased_axis(group, view_width).positions;
+    const int64_t channel_vectors = ceil_divided(channels, lanes);
+    const int64_t pixel_vectors = ceil_divided(positions, lanes);
+    return positions >= lanes && 2 * pixel_vectors * channels < channel_vectors * positions;
+}
+
+Schedule default_tile(const StageGroup &group, const Target &target) {
+    const int64_t channels = group_channels(group.stage(0));
+    const int64_t positions = phased_axis(group, view_width).positions;
+    if (!prefers_pixel_vectors(group, target)) {
+        const RegisterTile tile = best_register_tile(channels, positions, target);
+        return {"transposed", {{"pixel_vectors", 0}, {"vectors", tile.vectors}, {"columns", tile.columns}}};
+    }
+    RegisterTile tile = best_register_tile(positions, std::min<int64_t>(channels, 6), target);
+    tile.vectors = std::min(tile.vectors, positions / target.vector_lanes());
+    return {"transposed", {{"pixel_vectors", 1}, {"vectors", tile.columns}, {"columns", tile.vectors}}};
+}
+
 Schedule default_schedule(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
-    const RegisterTile tile =
-        best_register_tile(group_channels(stage), phased_axis(group, view_width).positions, target);
-    Schedule schedule{"transposed", {{"vectors", tile.vectors}, {"columns", tile.columns}}};
+    Schedule schedule = default_tile(group, target);
+    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
     const int64_t tiles = channel_tiles({group, schedule, target});
 
     // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
     const int64_t weight_bytes = stage.in_channels * group_channels(stage) * stage.kernel_volume() * 4;
     const int64_t input_bytes = group.input().elements().value_or(0) * 4;
     int64_t channel_parts = 1;
-    const bool whole_tiles = group_channels(stage) % (tile.vectors * target.vector_lanes()) == 0;
+    const bool whole_tiles = group_channels(stage) % channel_tile({group, schedule, target}) == 0;
     if (weight_bytes > input_bytes && whole_tiles) {
-        const int64_t wanted = balanced_parts(tiles, stage.groups * group.input().batch, target);
+        const int64_t wanted =
+            balanced_parts(std::min(tiles, ceil_divided(group_channels(stage), target.vector_lanes())),
+                           stage.groups * group.input().batch, target);
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
     const int64_t others = group.input().batch * stage.groups * channel_parts;
-    const int64_t parts = balanced_parts(pieces(group, tile.columns), others, target);
+    const int64_t parts = balanced_parts(pieces(group, position_tile({group, schedule, target})), others, target);
 
     // One phase's share of a panel of weights that stays in L2 is read once and the pixels stream past it; else the
     // other way round.
@@ -257,14 +316,18 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
 
 class Transposed : public KernelGenerator<Transposed> {
 public:
-    GeneratorParam<int> vectors{"vectors", 1}, columns{"columns", 1}, parts{"parts", 1};
-    GeneratorParam<int> channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0}, unroll{"unroll", 1};
+    GeneratorParam<int> pixel_vectors{"pixel_vectors", 0}, vectors{"vectors", 1}, columns{"columns", 1};
+    GeneratorParam<int> parts{"parts", 1}, channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0},
+        unroll{"unroll", 1};
 
     void generate() {
         constrain_buffers();
-        tile_ = vectors * lanes();
+        channel_tile_ = size(channel_tile(request()));
+        position_tile_ = size(position_tile(request()));
         for (size_t i = 0; i < space.size(); i++) axes_[i] = phased_axis(request().group, space[i]);
-        uses_strip_ = leaves_input(request().group);
+        leaves_input_ = leaves_input(request().group);
+        // Vectors of pixels need them side by side.
+        uses_strip_ = leaves_input_ || (pixel_vectors && arguments()[0].view[view_width].stride > 1);
         source_ = uses_strip_ ? strip() : Func(x());
         define_sum();
         // The output at o is the sum at phase o % stride, position o / stride.
@@ -284,21 +347,24 @@ public:
     void schedule() {
         phases_.compute_at(output(), schedule_output()).reorder(v_.c, q_[0], phase_[0]);
         sum_.compute_at(phases_, phase_[0]);
-        phases_.bound_extent(phase_[0], size(axes_[0].stride));
+        phases_.bound_extent(phase_[0], size(axes_[0].phases));
         sum_.bound_extent(phase_[0], 1);
         for (Func tile : {phases_, sum_}) {
             // The bounds are stated because Halide does not see through every shifted or masked tail that they are
             // constant.
-            tile.bound_extent(v_.c, tile_).bound_extent(q_[0], columns);
+            tile.bound_extent(v_.c, channel_tile_).bound_extent(q_[0], position_tile_);
             tile.bound_extent(phase_[1], 1).bound_extent(phase_[2], 1);
-            tile.vectorize(v_.c, lanes()).unroll(v_.c).unroll(q_[0]);
+            if (pixel_vectors) tile.reorder_storage(q_[0], v_.c);
+            tile.vectorize(along(), lanes()).unroll(v_.c).unroll(q_[0]);
         }
-        if (uses_strip_) schedule_update(sum_.update().specialize(nonfinite()), 1);
+        if (leaves_input_) schedule_update(sum_.update().specialize(nonfinite()), 1);
         schedule_update(sum_.update(), unroll);
     }
 
 private:
     static int size(int64_t value) { return static_cast<int>(value); }
+
+    Var along() const { return pixel_vectors ? q_[0] : v_.c; }  // what a vector runs along
 
     // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
     // that leaves the border out. Where all weights are finite, this is one well predicted branch a tile.
@@ -344,9 +410,9 @@ private:
             }
         }
         Func weights = parameter(Parameter::Role::weight);
-        Expr product = weights(v_.c % tile_, r_[0], tap[0], tap[1], tap[2], v_.c / tile_, v_.g) *
+        Expr product = weights(v_.c % channel_tile_, r_[0], tap[0], tap[1], tap[2], v_.c / channel_tile_, v_.g) *
                        source_(r_[0], v_.g, input[0], input[1], input[2], v_.n);
-        if (uses_strip_) product = Halide::select(nonfinite() && !inside, 0.0f, product);
+        if (leaves_input_) product = Halide::select(nonfinite() && !inside, 0.0f, product);
         const std::vector<Var> all{v_.c, v_.g, q_[0], q_[1], q_[2], phase_[0], phase_[1], phase_[2], v_.n};
         sum_(all) = 0.0f;
         const std::vector<Expr> here(all.begin(), all.end());
@@ -358,7 +424,7 @@ private:
         RVar ro("ro"), ri("ri");
         update.split(r_[0], ro, ri, unrolled)
             .reorder({v_.c, q_[0], ri, ro, r_[1], r_[2], r_[3]})
-            .vectorize(v_.c, lanes())
+            .vectorize(along(), lanes())
             .unroll(v_.c)
             .unroll(q_[0])
             .unroll(ri);
@@ -370,26 +436,35 @@ private:
         Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), task("task"), part("part");
         Func y = output();
         const int channels = size(view[view_channel].extent);
-        const int tiles = (channels + tile_ - 1) / tile_;
-        y.split(v_.c, co, ci, tile_, channels % tile_ == 0 ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
+        const bool whole_tiles = channels % channel_tile_ == 0;
+        const int tiles = (channels + channel_tile_ - 1) / channel_tile_;
+        const TailStrategy tail = pixel_vectors ? TailStrategy::GuardWithIf : TailStrategy::PredicateStores;
+        y.split(v_.c, co, ci, channel_tile_, whole_tiles ? TailStrategy::RoundUp : tail);
         const bool by_channel_parts = channel_parts > 1;
         if (by_channel_parts) y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
         const std::array<Var, 3> o{v_.x, v_.y, v_.z};
         for (size_t i = 0; i < space.size(); i++) {
-            const bool whole = view[space[i]].extent % axes_[i].stride == 0;
-            y.split(o[i], q_[i], phase_[i], size(axes_[i].stride),
+            const bool whole = view[space[i]].extent % axes_[i].phases == 0;
+            y.split(o[i], q_[i], phase_[i], size(axes_[i].phases),
                     whole ? TailStrategy::RoundUp : TailStrategy::GuardWithIf);
         }
         const int rows = split_part(y, part);
-        y.split(q_[0], xo, xi, columns, TailStrategy::ShiftInwards);
+        y.split(q_[0], xo, xi, position_tile_, TailStrategy::ShiftInwards);
         // The phases stand outside the rows: the weights of one phase stay in cache while the pixels stream past them.
-        std::vector<Halide::VarOrRVar> order{ci, phase_[0], xi, xo, q_[1], q_[2], phase_[1], phase_[2], co, part};
-        if (pixels_outside) order = {ci, phase_[0], xi, co, xo, q_[1], q_[2], phase_[1], phase_[2], part};
-        if (by_channel_parts) order.push_back(cp);
+        std::vector<Halide::VarOrRVar> order{ci, phase_[0], xi};
+        if (pixel_vectors) order = {xi, ci, phase_[0]};
+        const std::vector<Halide::VarOrRVar> pixels{xo, q_[1], q_[2], phase_[1], phase_[2]};
+        if (pixels_outside) order.emplace_back(co);
+        order.insert(order.end(), pixels.begin(), pixels.end());
+        if (!pixels_outside) order.emplace_back(co);
+        order.emplace_back(part);
+        if (by_channel_parts) order.emplace_back(cp);
         order.insert(order.end(), {v_.g, v_.n});
         y.reorder(order);
         // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
-        if (channels % tile_ == 0)
+        if (pixel_vectors)
+            y.vectorize(xi, lanes());
+        else if (whole_tiles)
             y.vectorize(ci, lanes()).unroll(ci);
         else
             y.vectorize(ci);
@@ -399,7 +474,7 @@ private:
         y.fuse(part_of_group, v_.n, task).parallel(task);
         y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
         // Partitioned, the last tile alone guards its loads of further tensors.
-        if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
+        if (!reads_operands() || whole_tiles) y.never_partition(co);
         if (uses_strip_) bound_strip(y, task, rows);
         return pixels_outside ? co : xo;
     }
@@ -409,7 +484,7 @@ private:
         const ViewAxis axis = part_axis(request().group);
         const Var along = q_[axis - view_width];
         const auto extent = size(axes_[axis - view_width].positions);
-        const int unit = axis == view_width ? static_cast<int>(columns) : 1;
+        const int unit = axis == view_width ? position_tile_ : 1;
         const int units = (extent + unit - 1) / unit;
         const int piece = std::min((units + parts - 1) / parts * unit, extent);
         y.split(along, part, along, piece, TailStrategy::ShiftInwards);
@@ -420,6 +495,10 @@ private:
         schedule_strip(source_, y, task, lanes(), arguments()[0].view);
         const ViewAxis parts_along = part_axis(request().group);
         const std::vector<Var> args = source_.args();
+        if (pixel_vectors) {
+            source_.reorder_storage(args[view_width], args[view_height], args[view_depth], args[view_channel],
+                                    args[view_group], args[view_batch]);
+        }
         for (size_t i = 0; i < space.size(); i++) {
             const int64_t positions = space[i] == parts_along ? rows : axes_[i].positions;
             source_.bound_extent(args[space[i]], size(axes_[i].strip(positions)));
@@ -432,8 +511,8 @@ private:
     std::array<PhasedAxis, 3> axes_{};
     RDom r_;
     Func source_{"source"}, sum_{"sum"}, phases_{"phases"};
-    bool uses_strip_ = false;
-    int tile_ = 1;
+    bool leaves_input_ = false, uses_strip_ = false;
+    int channel_tile_ = 1, position_tile_ = 1;
 };
 
 // ---- weight packing
