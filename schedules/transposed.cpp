@@ -133,8 +133,23 @@ ViewAxis part_axis(const StageGroup &group) {
 
 // ---- applicability, knobs, default
 
-int64_t group_channels(const Stage &stage) {
-    return stage.out_channels / stage.groups;
+// Groups of one input channel each whose channels lie side by side become one group, so that vectors run across them:
+// there is no sum over channels, and an output channel reads its own input channel.
+bool merges_groups(const StageGroup &group) {
+    return is_depthwise(group.stage(0)) && channels_last(group.input().layout);
+}
+
+int64_t groups_of(const StageGroup &group) {
+    return merges_groups(group) ? 1 : group.stage(0).groups;
+}
+
+int64_t group_channels(const StageGroup &group) {
+    return group.stage(0).out_channels / groups_of(group);
+}
+
+// Input channels that one output channel sums over.
+int64_t summed_channels(const Stage &stage) {
+    return stage.in_channels / stage.groups;
 }
 
 bool has_pixel_vectors(const Schedule &schedule) {
@@ -147,7 +162,7 @@ int64_t channel_tile(const KernelRequest &request) {
 }
 
 int64_t channel_tiles(const KernelRequest &request) {
-    return ceil_divided(group_channels(request.group.stage(0)), channel_tile(request));
+    return ceil_divided(group_channels(request.group), channel_tile(request));
 }
 
 // Positions in the register tile.
@@ -178,7 +193,7 @@ bool is_indexable(const StageGroup &group, ViewAxis axis) {
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
     if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
-    int64_t strip = group.stage(0).in_channels / group.stage(0).groups * static_cast<int64_t>(sizeof(float));
+    int64_t strip = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
     for (ViewAxis axis : space) {
         if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
         const PhasedAxis phased = phased_axis(group, axis);
@@ -197,7 +212,7 @@ int64_t pieces(const StageGroup &group, int64_t tile) {
 }
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
-    const int64_t channels = group_channels(group.stage(0));
+    const int64_t channels = group_channels(group);
     const int64_t vectors = ceil_divided(channels, target.vector_lanes());
     const int64_t positions = phased_axis(group, view_width).positions;
     return {
@@ -223,16 +238,20 @@ std::optional<std::string> conflict(const KernelRequest &request) {
         if (position_tile(request) > phased_axis(request.group, view_width).positions) {
             return "columns vectors of pixels exceed a row";
         }
-    } else if (tile.vectors > ceil_divided(group_channels(stage), request.target.vector_lanes())) {
+    } else if (tile.vectors > ceil_divided(group_channels(request.group), request.target.vector_lanes())) {
         return "vectors exceed the channels of a group";
     }
     if (!fits_registers(tile, request.target)) return "the tile and its operands exceed the vector registers";
     const int64_t channel_parts = *schedule.knob("channel_parts");
     if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
-    if (channel_parts > 1 && group_channels(stage) % channel_tile(request) != 0) {
+    if (channel_parts > 1 && group_channels(request.group) % channel_tile(request) != 0) {
         return "channel_parts needs channel tiles without a tail";
     }
-    if (stage.in_channels / stage.groups % *schedule.knob("unroll") != 0) {
+    // The strip of a task holds its own input channels.
+    if (channel_parts > 1 && merges_groups(request.group) && stage.out_channels != stage.in_channels) {
+        return "channel_parts needs as many output channels as input channels";
+    }
+    if (summed_channels(stage) % *schedule.knob("unroll") != 0) {
         return "unroll does not divide the input channels of a group";
     }
     return std::nullopt;
@@ -248,7 +267,7 @@ int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
 // Whether vectors of pixels waste fewer lanes; by half, since their outputs are stored one by one.
 bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
     const int64_t lanes = target.vector_lanes();
-    const int64_t channels = group_channels(group.stage(0));
+    const int64_t channels = group_channels(group);
     const int64_t positions = phased_axis(group, view_width).positions;
     const int64_t channel_vectors = ceil_divided(channels, lanes);
     const int64_t pixel_vectors = ceil_divided(positions, lanes);
@@ -256,7 +275,7 @@ bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
 }
 
 Schedule default_tile(const StageGroup &group, const Target &target) {
-    const int64_t channels = group_channels(group.stage(0));
+    const int64_t channels = group_channels(group);
     const int64_t positions = phased_axis(group, view_width).positions;
     if (!prefers_pixel_vectors(group, target)) {
         const RegisterTile tile = best_register_tile(channels, positions, target);
@@ -274,29 +293,30 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const int64_t tiles = channel_tiles({group, schedule, target});
 
     // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
-    const int64_t weight_bytes = stage.in_channels * group_channels(stage) * stage.kernel_volume() * 4;
+    const int64_t weight_bytes = summed_channels(stage) * stage.out_channels * stage.kernel_volume() * 4;
     const int64_t input_bytes = group.input().elements().value_or(0) * 4;
     int64_t channel_parts = 1;
-    const bool whole_tiles = group_channels(stage) % channel_tile({group, schedule, target}) == 0;
-    if (weight_bytes > input_bytes && whole_tiles) {
+    const bool whole_tiles = group_channels(group) % channel_tile({group, schedule, target}) == 0;
+    if (weight_bytes > input_bytes && whole_tiles && !merges_groups(group)) {
         const int64_t wanted =
-            balanced_parts(std::min(tiles, ceil_divided(group_channels(stage), target.vector_lanes())),
-                           stage.groups * group.input().batch, target);
+            balanced_parts(std::min(tiles, ceil_divided(group_channels(group), target.vector_lanes())),
+                           groups_of(group) * group.input().batch, target);
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
-    const int64_t others = group.input().batch * stage.groups * channel_parts;
+    const int64_t others = group.input().batch * groups_of(group) * channel_parts;
     const int64_t parts = balanced_parts(pieces(group, position_tile({group, schedule, target})), others, target);
 
-    // One phase's share of a panel of weights that stays in L2 is read once and the pixels stream past it; else the
-    // other way round.
-    int64_t phases = 1;
-    for (const Axis &axis : stage.axes)
-        phases *= std::min(axis.kernel, axis.stride / std::gcd(axis.stride, axis.dilation));
-    const int64_t panel = weight_bytes / stage.groups / tiles / phases;
+    // The share of a panel of weights that one phase of the rows reads: where it stays in L2, it is read once and the
+    // pixels stream past it; else the other way round.
+    int64_t panel = weight_bytes / groups_of(group) / tiles;
+    for (ViewAxis axis : {view_height, view_depth}) {
+        const PhasedAxis phased = phased_axis(group, axis);
+        panel = panel / phased.kernel * phased.taps;
+    }
     schedule.knobs.emplace_back("parts", parts);
     schedule.knobs.emplace_back("channel_parts", channel_parts);
     schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
-    schedule.knobs.emplace_back("unroll", default_unroll(stage.in_channels / stage.groups, tile));
+    schedule.knobs.emplace_back("unroll", default_unroll(summed_channels(stage), tile));
     return schedule;
 }
 
@@ -306,10 +326,11 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const int64_t tile = channel_tile(request);
     const int64_t tiles = channel_tiles(request);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    return single_stage_arguments(request.group, stage.groups,
-                                  {tile, stage.in_channels / stage.groups, taps(view_width), taps(view_height),
-                                   taps(view_depth), tiles, stage.groups},
-                                  tile * tiles, leaves_input(request.group));
+    const int64_t groups = groups_of(request.group);
+    return single_stage_arguments(
+        request.group, groups,
+        {tile, summed_channels(stage), taps(view_width), taps(view_height), taps(view_depth), tiles, groups},
+        tile * tiles, leaves_input(request.group));
 }
 
 // ---- the kernel
@@ -387,8 +408,8 @@ private:
     // sum(channel, group, position and phase along each axis, image)
     void define_sum() {
         const Stage &s = stage();
-        r_ = RDom(0, size(s.in_channels / s.groups), 0, size(axes_[0].taps), 0, size(axes_[1].taps), 0,
-                  size(axes_[2].taps), "r");
+        r_ = RDom(0, size(summed_channels(s)), 0, size(axes_[0].taps), 0, size(axes_[1].taps), 0, size(axes_[2].taps),
+                  "r");
         std::array<Expr, 3> tap, input;
         Expr inside = Halide::Internal::const_true();
         for (size_t i = 0; i < space.size(); i++) {
@@ -411,13 +432,23 @@ private:
         }
         Func weights = parameter(Parameter::Role::weight);
         Expr product = weights(v_.c % channel_tile_, r_[0], tap[0], tap[1], tap[2], v_.c / channel_tile_, v_.g) *
-                       source_(r_[0], v_.g, input[0], input[1], input[2], v_.n);
+                       source_(input_channel(), v_.g, input[0], input[1], input[2], v_.n);
         if (leaves_input_) product = Halide::select(nonfinite() && !inside, 0.0f, product);
         const std::vector<Var> all{v_.c, v_.g, q_[0], q_[1], q_[2], phase_[0], phase_[1], phase_[2], v_.n};
         sum_(all) = 0.0f;
         const std::vector<Expr> here(all.begin(), all.end());
         sum_(here) += product;
         phases_(all) = sum_(here);
+    }
+
+    // Within the group. A tile may reach past the last channel: what is computed there is not stored, but it must not
+    // be loaded.
+    Expr input_channel() const {
+        if (!merges_groups(request().group)) return r_[0];
+        const int last = size(stage().in_channels) - 1;
+        const bool whole_tiles = stage().out_channels % channel_tile_ == 0;
+        const Expr channel = v_.c / size(stage().multiplier());
+        return whole_tiles ? channel : Halide::min(Halide::likely(channel), last);
     }
 
     void schedule_update(Halide::Stage update, int unrolled) {
@@ -473,8 +504,9 @@ private:
         y.fuse(by_channel_parts ? part_of_both : part, v_.g, part_of_group);
         y.fuse(part_of_group, v_.n, task).parallel(task);
         y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
-        // Partitioned, the last tile alone guards its loads of further tensors.
-        if (!reads_operands() || whole_tiles) y.never_partition(co);
+        // Partitioned, the last tile alone guards its loads.
+        const bool guards = reads_operands() || merges_groups(request().group);
+        if (!guards || whole_tiles) y.never_partition(co);
         if (uses_strip_) bound_strip(y, task, rows);
         return pixels_outside ? co : xo;
     }
@@ -492,7 +524,13 @@ private:
     }
 
     void bound_strip(const Func &y, const Var &task, int rows) {
-        schedule_strip(source_, y, task, lanes(), arguments()[0].view);
+        const View view = arguments()[0].view;
+        const int channels = size(view[view_channel].extent) / (merges_groups(request().group) ? channel_parts : 1);
+        // Not wider than the channels of one task: a wider vector would start before the first of them.
+        int strip_lanes = lanes();
+        while (channels % strip_lanes != 0) strip_lanes /= 2;
+        schedule_strip(source_, y, task, strip_lanes, view);
+        source_.bound_extent(v_.c, channels);
         const ViewAxis parts_along = part_axis(request().group);
         const std::vector<Var> args = source_.args();
         if (pixel_vectors) {
@@ -519,18 +557,19 @@ private:
 
 class TransposedPack : public PackGenerator<TransposedPack> {
 public:
-    // PyTorch's order is input channel, output channel of the group, taps.
+    // PyTorch's order is input channel, output channel of its group, taps.
     void pack_weights(Func raw, Func packed) const {
-        const Stage &s = stage();
-        const KernelRequest &r = request();
-        const int tile = static_cast<int>(channel_tile(r)), channels = static_cast<int>(group_channels(s));
-        const int inputs = static_cast<int>(s.in_channels / s.groups);
+        const StageGroup &group = request().group;
+        const int tile = static_cast<int>(channel_tile(request()));
+        const int channels = static_cast<int>(group_channels(group));
+        const int inputs = static_cast<int>(summed_channels(stage()));
+        const int multiplier = static_cast<int>(stage().out_channels / stage().groups);
         Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
-        const Expr channel = t * tile + c;
-        std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
-        where.push_back(Halide::min(channel, channels - 1));
-        where.push_back(g * inputs + i);
-        packed(c, i, kx, ky, kz, t, g) = Halide::select(channel < channels, raw(where), 0.0f);
+        const Expr channel = Halide::min(t * tile + c, channels - 1);
+        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
+        where.push_back(merges_groups(group) ? channel % multiplier : channel);
+        where.push_back(merges_groups(group) ? channel / multiplier : g * inputs + i);
+        packed(c, i, kx, ky, kz, t, g) = Halide::select(t * tile + c < channels, raw(where), 0.0f);
     }
 };
 
