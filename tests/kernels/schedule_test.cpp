@@ -34,11 +34,12 @@ protected:
         ASSERT_NE(algorithm, nullptr);
         const Target target = test::kernel_target();
         const uint64_t seed = GetParam() * 100 + static_cast<uint64_t>(kind);
+        const int64_t most_space = kind == StageKind::transposed ? 8 : 16;  // the output has strides times as many
         test::RandomLayers layers(seed, {.kinds = {kind},
                                          .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add},
                                          .most_stages = 1,
                                          .most_epilogues = 2,
-                                         .most_space = 16,
+                                         .most_space = most_space,
                                          .most_channels = 48,
                                          .integers = true});
         test::Random random(seed);
