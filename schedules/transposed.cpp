@@ -11,7 +11,7 @@
 //
 //     i = q + (phase + p - first d)/s - t d/g,
 //
-// a convolution of stride 1, dilation d/g and kernel ceil((k - first) / (s/g)) from q to i. An outer product of the
+// a convolution from q to i of stride 1 and dilation d/g. An outer product of the
 // phases of the three axes makes up the layer: no zero is ever inserted or multiplied. For k = 4, s = 2, p = 1:
 //
 //     o + p      1   2   3   4   5   6          phase 0 (odd o + p): taps 1 and 3, inputs q and q - 1
@@ -39,8 +39,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <numeric>
-#include <tuple>
 
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
@@ -48,6 +46,7 @@
 #include "schedules/padding.h"
 #include "schedules/parallel_parts.h"
 #include "schedules/single_stage.h"
+#include "schedules/stride_phases.h"
 
 namespace convc {
 namespace {
@@ -60,76 +59,8 @@ using Halide::TailStrategy;
 using Halide::Var;
 
 constexpr std::array<ViewAxis, 3> space{view_width, view_height, view_depth};
-constexpr int64_t largest_index = std::numeric_limits<int32_t>::max();
+constexpr int64_t largest_strip = std::numeric_limits<int32_t>::max();
 constexpr int64_t most_phases = 1 << 18;  // along the width: a tile of all of them takes less than 2^31 bytes
-
-// ---- the phases of one axis
-
-int64_t ceil_divided(int64_t value, int64_t divisor) {
-    return value >= 0 ? (value + divisor - 1) / divisor : -(-value / divisor);
-}
-
-struct PhasedAxis {
-    int64_t kernel, stride, dilation, pad;
-    int64_t common;    // gcd(stride, dilation): phases that it does not divide have no taps
-    int64_t tap_step;  // between two taps of a phase
-    int64_t inverse;   // of dilation / common, modulo tap_step
-    int64_t taps;      // the most of any phase
-    int64_t phases;    // as many as there are outputs, where that is less than the stride
-    int64_t input;
-    int64_t positions;  // q from 0; the last of some phases may lie past the output
-    int64_t low, high;  // the least and the largest i - q of any tap
-
-    bool leaves_input() const { return low < 0 || positions - 1 + high > input - 1; }
-    int64_t strip(int64_t rows) const { return rows + high - low; }  // inputs that `rows` positions read
-    bool has_equal_phases() const { return common == 1 && kernel % tap_step == 0; }
-};
-
-int64_t inverse_modulo(int64_t value, int64_t modulus) {
-    // The extended Euclidean algorithm; value and modulus have no common divisor.
-    int64_t inverse = 0, next = 1, rest = modulus, divisor = value % modulus;
-    while (divisor != 0) {
-        const int64_t quotient = rest / divisor;
-        std::tie(inverse, next) = std::pair(next, inverse - quotient * next);
-        std::tie(rest, divisor) = std::pair(divisor, rest - quotient * divisor);
-    }
-    return inverse < 0 ? inverse + modulus : inverse;
-}
-
-PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis) {
-    const Axis geometry = stage_axis(group.stage(0), axis);
-    PhasedAxis phased{};
-    phased.kernel = geometry.kernel;
-    phased.stride = geometry.stride;
-    phased.dilation = geometry.dilation;
-    phased.pad = geometry.pad_before;
-    phased.common = std::gcd(geometry.stride, geometry.dilation);
-    phased.tap_step = geometry.stride / phased.common;
-    phased.inverse = inverse_modulo(geometry.dilation / phased.common, phased.tap_step);
-    phased.taps = ceil_divided(geometry.kernel, phased.tap_step);
-    const bool flat = flattens(group);
-    phased.input = activation_view(group.input(), 1, flat)[axis].extent;
-    const int64_t output = activation_view(group.output(), 1, flat)[axis].extent;
-    phased.phases = std::min(geometry.stride, output);
-    phased.positions = ceil_divided(output, geometry.stride);
-    // Tap k belongs to the phase that makes (phase + pad - k dilation) / stride an integer: the next above.
-    phased.high = ceil_divided(phased.pad, geometry.stride);
-    phased.low = ceil_divided(phased.pad - (geometry.kernel - 1) * geometry.dilation, geometry.stride);
-    return phased;
-}
-
-bool leaves_input(const StageGroup &group) {
-    return std::any_of(space.begin(), space.end(),
-                       [&](ViewAxis axis) { return phased_axis(group, axis).leaves_input(); });
-}
-
-// The outermost axis with more than one position, which is cut into parallel parts.
-ViewAxis part_axis(const StageGroup &group) {
-    for (ViewAxis axis : {view_depth, view_height}) {
-        if (phased_axis(group, axis).positions > 1) return axis;
-    }
-    return view_width;
-}
 
 // ---- applicability, knobs, default
 
@@ -171,25 +102,6 @@ int64_t position_tile(const KernelRequest &request) {
     return *request.schedule.knob("columns") * lanes;
 }
 
-// Whether every index the kernel computes along the axis fits 32 bits.
-bool is_indexable(const StageGroup &group, ViewAxis axis) {
-    const Axis geometry = stage_axis(group.stage(0), axis);
-    const int64_t output = activation_view(group.output(), 1, false)[axis].extent;
-    const auto bounded = [](std::initializer_list<int64_t> factors) {
-        int64_t product = 1;
-        for (int64_t factor : factors) {
-            if (__builtin_mul_overflow(product, factor, &product) || product > largest_index / 4) return false;
-        }
-        return true;
-    };
-    const int64_t common = std::gcd(geometry.stride, geometry.dilation);
-    const int64_t tap_step = geometry.stride / common;
-    return bounded({geometry.pad_before}) && bounded({geometry.pad_after}) && bounded({geometry.output_padding + 1}) &&
-           bounded({output}) && bounded({geometry.stride}) &&
-           bounded({std::max(geometry.kernel, tap_step), geometry.dilation}) &&
-           bounded({tap_step, inverse_modulo(geometry.dilation / common, tap_step)});
-}
-
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
     if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
@@ -197,10 +109,10 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     for (ViewAxis axis : space) {
         if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
         const PhasedAxis phased = phased_axis(group, axis);
-        if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip)) strip = largest_index + int64_t{1};
-        strip = std::min(strip, largest_index + int64_t{1});
+        if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip)) strip = largest_strip + int64_t{1};
+        strip = std::min(strip, largest_strip + int64_t{1});
     }
-    if (leaves_input(group) && strip > largest_index) return "its input with padding takes more than 2^31 - 1 bytes";
+    if (leaves_input(group) && strip > largest_strip) return "its input with padding takes more than 2^31 - 1 bytes";
     if (phased_axis(group, view_width).phases > most_phases) return "computes strides of up to 2^18 along the width";
     return std::nullopt;
 }
@@ -511,16 +423,12 @@ private:
         return pixels_outside ? co : xo;
     }
 
-    // Cuts the positions of the part axis into `parts` of equal size, which it returns.
+    // Cuts the positions of the outermost axis into `parts` of equal size, which it returns.
     int split_part(Func y, const Var &part) {
         const ViewAxis axis = part_axis(request().group);
-        const Var along = q_[axis - view_width];
-        const auto extent = size(axes_[axis - view_width].positions);
         const int unit = axis == view_width ? position_tile_ : 1;
-        const int units = (extent + unit - 1) / unit;
-        const int piece = std::min((units + parts - 1) / parts * unit, extent);
-        y.split(along, part, along, piece, TailStrategy::ShiftInwards);
-        return piece;
+        return split_evenly(std::move(y), q_[axis - view_width], size(axes_[axis - view_width].positions), unit, parts,
+                            part);
     }
 
     void bound_strip(const Func &y, const Var &task, int rows) {

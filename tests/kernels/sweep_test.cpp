@@ -99,9 +99,8 @@ TEST_P(Sweep, Transposed) {
                 const int64_t groups = 1 + static_cast<int64_t>(turn / 2 % 3);
                 const TensorType x = test::tensor(layouts[turn % layouts.size()], turn % 4 == 0 ? 2 : 1,
                                                   {5, output_extents[turn % output_extents.size()]}, 4 * groups);
-                if ((x.space[1] - 1) * stride + geometry[1].effective_kernel() <=
-                    geometry[1].pad_before + geometry[1].pad_after)
-                    continue;
+                const int64_t whole = (x.space[1] - 1) * stride + geometry[1].effective_kernel();
+                if (whole <= geometry[1].pad_before + geometry[1].pad_after) continue;
                 test::expect_right(LayerBuilder(x).transposed((turn % 2 == 0 ? 6 : 17) * groups, geometry, groups));
             }
         }
