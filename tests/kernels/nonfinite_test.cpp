@@ -49,10 +49,10 @@ Layer depthwise(Layout layout, EpilogueKind kind) {
     return builder.depthwise(square(3, 2, 1)).epilogue(EpilogueKind::bias).epilogue({kind, -1, 2, -1});
 }
 
-// Kernel 3, stride 2: phases of one tap and of two, and a border that some taps fall into.
+// Kernel 5, stride 2: phases of two taps and of three, some of which fall into the border on either side.
 Layer transposed(Layout layout, EpilogueKind kind, int64_t groups = 1) {
     LayerBuilder builder(test::tensor(layout, 1, {4, 6}, 8));
-    return builder.transposed(18, square(3, 2, 1), groups).epilogue(EpilogueKind::bias).epilogue({kind, -1, 2, -1});
+    return builder.transposed(18, square(5, 2, 1), groups).epilogue(EpilogueKind::bias).epilogue({kind, -1, 2, -1});
 }
 
 TEST(Nonfinite, InputsOfConv) {
