@@ -105,6 +105,7 @@ int64_t position_tile(const KernelRequest &request) {
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
     if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
+    if (group.input().has_runtime_extent()) return "needs every extent when it is compiled, and this layer has '?'";
     int64_t strip = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
     for (ViewAxis axis : space) {
         if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
