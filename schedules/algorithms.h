@@ -8,5 +8,6 @@ namespace convc {
 Algorithm depthwise_algorithm();
 Algorithm direct_algorithm();
 Algorithm shuffle_algorithm();
+Algorithm transposed_algorithm();
 
 }  // namespace convc

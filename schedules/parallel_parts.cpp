@@ -2,17 +2,24 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace convc {
+
+int split_evenly(Halide::Func func, const Halide::Var &along, int extent, int unit, int parts,
+                 const Halide::Var &part) {
+    const int units = (extent + unit - 1) / unit;
+    const int piece = std::min((units + parts - 1) / parts * unit, extent);
+    func.split(along, part, along, piece, Halide::TailStrategy::ShiftInwards);
+    return piece;
+}
 
 void split_parts(Halide::Func output, const View &view, int parts, int columns, const Halide::Var &part) {
     const ViewAxis axis = parallel_axis(view);
     const Halide::Var along = output.args()[axis];
     const auto extent = static_cast<int>(view[axis].extent);
     const int unit = axis == view_width ? columns : 1;
-    const int units = (extent + unit - 1) / unit;
-    const int piece = std::min((units + parts - 1) / parts * unit, extent);
-    output.split(along, part, along, piece, Halide::TailStrategy::ShiftInwards);
+    split_evenly(std::move(output), along, extent, unit, parts, part);
 }
 
 void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const Halide::Var &task) {

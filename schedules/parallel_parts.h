@@ -14,6 +14,10 @@ namespace convc {
 // part is as large as the others and some outputs may be computed twice, to the same bits.
 void split_parts(Halide::Func output, const View &view, int parts, int columns, const Halide::Var &part);
 
+// Splits `along`, of this extent, into at most `parts` of equal size, each whole units except where the extent is less;
+// returns that size. The last part is shifted inwards.
+int split_evenly(Halide::Func func, const Halide::Var &along, int extent, int unit, int parts, const Halide::Var &part);
+
 // One loop `task` over all these, innermost first.
 void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const Halide::Var &task);
 

@@ -26,7 +26,7 @@ bool pads_with_zeros(const Stage &stage) {
 
 bool is_pointwise(const Stage &stage) {
     for (const Axis &axis : stage.axes) {
-        if (axis.kernel != 1 || axis.stride != 1) return false;
+        if (axis.kernel != 1 || axis.stride != 1 || axis.output_padding != 0) return false;
     }
     return !has_padding(stage);
 }

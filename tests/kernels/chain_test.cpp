@@ -46,6 +46,14 @@ TEST(Chain, SixStages) {
     test::expect_right(builder);
 }
 
+TEST(Chain, DownAndUpAgain) {
+    LayerBuilder builder(test::nhwc(1, 12, 10, 6));
+    builder.conv(12, square(3, 2, 1)).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::relu);
+    builder.transposed(6, square(4, 2, 1)).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::add, 0);
+    builder.depthwise(square(3, 1, 1)).transposed(3, square(2, 2)).epilogue(EpilogueKind::sigmoid);
+    test::expect_right(builder);
+}
+
 class RandomChain : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(RandomChain, OfUpToFourStages) {

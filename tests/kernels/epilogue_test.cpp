@@ -135,6 +135,9 @@ TEST(Epilogue, AddAndMulBroadcastAlongEveryAxis) {
             if ((broadcast & 8) != 0) type.space[1] = 1;
             builder.input("gate", type).epilogue(EpilogueKind::mul, 1).epilogue(EpilogueKind::relu);
             test::expect_right(builder.epilogue(EpilogueKind::add, 0).epilogue(EpilogueKind::add, 1));
+            LayerBuilder transposed(test::tensor(layout, 2, {3, 3}, 4));
+            transposed.transposed(11, {test::line(3, 2, 1)[0], test::line(2, 2)[0]}).input("gate", type);
+            test::expect_right(transposed.epilogue(EpilogueKind::mul, 1).epilogue(EpilogueKind::add, 1));
         }
     }
 }

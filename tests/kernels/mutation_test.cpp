@@ -30,6 +30,8 @@ std::vector<Layer> layers() {
     all.push_back(LayerBuilder(test::tensor(Layout::nwc, 2, {12}, 5)).conv(9, line(4, 3, 1)));
     all.push_back(LayerBuilder(test::nhwc(1, 8, 8, 9)).depthwise(square(3, 2, 1)));
     all.push_back(LayerBuilder(test::tensor(Layout::nchw, 1, {7, 11}, 2)).depthwise(square(5, 1, 2), 2).flip());
+    all.push_back(LayerBuilder(test::nhwc(1, 4, 5, 3)).transposed(10, square(4, 2, 1)).epilogue(EpilogueKind::bias));
+    all.push_back(LayerBuilder(test::tensor(Layout::ncw, 2, {7}, 4)).transposed(6, line(3, 3, 1, 2), 2).flip());
     LayerBuilder chain(test::nhwc(1, 6, 6, 4));
     all.push_back(chain.conv(8, square(1)).depthwise(square(3, 1, 1)).conv(3, square(1)));
     return all;
@@ -93,6 +95,9 @@ TEST(Mutation, AGeometryReadWronglyIsNoticed) {
     for (Axis &axis : after) axis.pad_after = 1;
     expect_told_apart(conv(before), conv(after));
     expect_told_apart(conv(square(2, 2, 0, 2)), conv(square(2, 2, 0, 1)));
+    const auto transposed = [&](std::vector<Axis> axes) { return LayerBuilder(x).transposed(8, std::move(axes)); };
+    expect_told_apart(transposed(square(3, 2, 1)), transposed(square(3, 2, 1)).flip());
+    expect_told_apart(transposed(before), transposed(after));
     expect_told_apart(conv(square(3)).epilogue(EpilogueKind::relu), conv(square(3)));
 }
 

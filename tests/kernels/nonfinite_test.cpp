@@ -49,6 +49,12 @@ Layer depthwise(Layout layout, EpilogueKind kind) {
     return builder.depthwise(square(3, 2, 1)).epilogue(EpilogueKind::bias).epilogue({kind, -1, 2, -1});
 }
 
+// Kernel 5, stride 2: phases of two taps and of three, some of which fall into the border on either side.
+Layer transposed(Layout layout, EpilogueKind kind, int64_t groups = 1) {
+    LayerBuilder builder(test::tensor(layout, 1, {4, 6}, 8));
+    return builder.transposed(18, square(5, 2, 1), groups).epilogue(EpilogueKind::bias).epilogue({kind, -1, 2, -1});
+}
+
 TEST(Nonfinite, InputsOfConv) {
     for (Layout layout : {Layout::nhwc, Layout::nchw}) {
         expect_right_with_nonfinite(conv(layout, EpilogueKind::relu), In::inputs);
@@ -61,6 +67,11 @@ TEST(Nonfinite, InputsOfDepthwise) {
         expect_right_with_nonfinite(depthwise(layout, EpilogueKind::relu6), In::inputs);
         expect_right_with_nonfinite(depthwise(layout, EpilogueKind::clip), In::inputs);
     }
+}
+
+TEST(Nonfinite, InputsOfTransposed) {
+    expect_right_with_nonfinite(transposed(Layout::nhwc, EpilogueKind::relu), In::inputs);
+    expect_right_with_nonfinite(transposed(Layout::nchw, EpilogueKind::clip, 2), In::inputs);
 }
 
 // At the border a weight that is NaN or infinite meets padding: it contributes nothing there.
@@ -76,6 +87,11 @@ TEST(Nonfinite, ParametersOfDepthwise) {
         expect_right_with_nonfinite(depthwise(layout, EpilogueKind::relu6), In::parameters);
         expect_right_with_nonfinite(depthwise(layout, EpilogueKind::clip), In::parameters);
     }
+}
+
+TEST(Nonfinite, ParametersOfTransposed) {
+    expect_right_with_nonfinite(transposed(Layout::nhwc, EpilogueKind::relu), In::parameters);
+    expect_right_with_nonfinite(transposed(Layout::nchw, EpilogueKind::clip, 2), In::parameters);
 }
 
 TEST(Nonfinite, ConstantTapsThatAreZeroReadNothing) {

@@ -18,14 +18,14 @@ ReferenceResult as_expected(const test::Tensor &output, const ReferenceResult &r
     return expected;
 }
 
-void expect_agreement(StageKind kind, int wanted) {
-    test::RandomLayers layers(314159, {.layouts = {Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw},
+void expect_agreement(StageKind kind, int wanted, std::vector<Layout> layouts, int64_t most_space) {
+    test::RandomLayers layers(314159, {.layouts = std::move(layouts),
                                        .kinds = {kind},
                                        .epilogues = {EpilogueKind::bias},
                                        .pad_modes = {PadMode::zeros},
                                        .most_stages = 1,
                                        .most_epilogues = 1,
-                                       .most_space = 16,
+                                       .most_space = most_space,
                                        .most_channels = 34,
                                        .constant_weights = false,
                                        .flip = false});
@@ -55,11 +55,16 @@ void expect_agreement(StageKind kind, int wanted) {
     EXPECT_GT(compared, wanted * 3 / 4) << "oneDNN computes too few of the sample to prove anything";
 }
 
+const std::vector<Layout> planes{Layout::nhwc, Layout::nchw, Layout::nwc, Layout::ncw};
+
 TEST(OneDnnDifferential, Conv) {
-    expect_agreement(StageKind::convolution, test::sample_size(25, 1000));
+    expect_agreement(StageKind::convolution, test::sample_size(25, 1000), planes, 16);
 }
 TEST(OneDnnDifferential, Depthwise) {
-    expect_agreement(StageKind::depthwise, test::sample_size(20, 500));
+    expect_agreement(StageKind::depthwise, test::sample_size(20, 500), planes, 16);
+}
+TEST(OneDnnDifferential, Transposed) {
+    expect_agreement(StageKind::transposed, test::sample_size(15, 500), {}, 7);
 }
 
 }  // namespace

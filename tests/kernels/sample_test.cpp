@@ -52,6 +52,21 @@ TEST_P(Sample, DepthwiseWithAnyEpilogues) {
     expect_sample_right(6);
 }
 
+TEST_P(Sample, TransposedOnIntegers) {
+    options_.kinds = {StageKind::transposed};
+    options_.epilogues = exact_epilogues;
+    options_.integers = true;
+    options_.most_space = 9;
+    expect_sample_right(8);
+}
+
+TEST_P(Sample, TransposedWithAnyEpilogues) {
+    options_.kinds = {StageKind::transposed};
+    options_.most_epilogues = 5;
+    options_.most_space = 7;
+    expect_sample_right(3);
+}
+
 // weights= of a depthwise and, where both have one channel, of a conv.
 TEST_P(Sample, ConstantWeights) {
     options_.kinds = {StageKind::depthwise, StageKind::convolution};

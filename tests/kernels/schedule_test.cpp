@@ -34,11 +34,12 @@ protected:
         ASSERT_NE(algorithm, nullptr);
         const Target target = test::kernel_target();
         const uint64_t seed = GetParam() * 100 + static_cast<uint64_t>(kind);
+        const int64_t most_space = kind == StageKind::transposed ? 8 : 16;  // the output has strides times as many
         test::RandomLayers layers(seed, {.kinds = {kind},
                                          .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add},
                                          .most_stages = 1,
                                          .most_epilogues = 2,
-                                         .most_space = 16,
+                                         .most_space = most_space,
                                          .most_channels = 48,
                                          .integers = true});
         test::Random random(seed);
@@ -64,6 +65,9 @@ TEST_P(Schedules, DirectOnDepthwise) {
 }
 TEST_P(Schedules, Depthwise) {
     expect_schedules_right(StageKind::depthwise, "depthwise", test::sample_size(8, 200));
+}
+TEST_P(Schedules, Transposed) {
+    expect_schedules_right(StageKind::transposed, "transposed", test::sample_size(8, 300));
 }
 
 INSTANTIATE_TEST_SUITE_P(Seed, Schedules, testing::Range<uint64_t>(0, 3));

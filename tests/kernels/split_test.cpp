@@ -5,7 +5,6 @@
 
 #include <limits>
 
-#include "schedules/schedule_table.h"
 #include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/split_data.h"
@@ -52,7 +51,6 @@ TEST(SplitKernels, Depthwise) {
 }
 
 TEST(SplitKernels, Transposed) {
-    if (algorithm_named("transposed") == nullptr) GTEST_SKIP() << "there is no algorithm for transposed stages yet";
     LayerBuilder builder(test::nhwc(1, 7, 6, 20));
     builder.transposed(30, square(4, 2, 1), 5).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::relu);
     expect_parts_make_the_whole(builder, 2);

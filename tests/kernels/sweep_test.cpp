@@ -87,6 +87,26 @@ TEST_P(Sweep, Depthwise) {
     });
 }
 
+// Geometries that transposed_test.cpp does not list, on more channels; the paddings take turns.
+TEST_P(Sweep, Transposed) {
+    const int64_t kernel = GetParam();
+    auto turn = static_cast<size_t>(kernel);
+    for (int64_t stride : {1, 2, 4}) {
+        for (int64_t dilation = 1; dilation <= (kernel == 1 ? 1 : 3); dilation++) {
+            const std::vector<Padding> all = paddings((kernel - 1) * dilation + 1);
+            for (size_t i = 0; i < (test::long_tests() ? all.size() : 1); i++, turn++) {
+                const std::vector<Axis> geometry = axes(kernel, stride, dilation, all[turn % all.size()]);
+                const int64_t groups = 1 + static_cast<int64_t>(turn / 2 % 3);
+                const TensorType x = test::tensor(layouts[turn % layouts.size()], turn % 4 == 0 ? 2 : 1,
+                                                  {5, output_extents[turn % output_extents.size()]}, 4 * groups);
+                const int64_t whole = (x.space[1] - 1) * stride + geometry[1].effective_kernel();
+                if (whole <= geometry[1].pad_before + geometry[1].pad_after) continue;
+                test::expect_right(LayerBuilder(x).transposed((turn % 2 == 0 ? 6 : 17) * groups, geometry, groups));
+            }
+        }
+    }
+}
+
 TEST_P(Sweep, AlongOneAxis) {
     visit(layouts.size() * 3, [&](const std::vector<Axis> &geometry, size_t turn) {
         const TensorType square = input(geometry[0], turn, 6);

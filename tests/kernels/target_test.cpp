@@ -34,6 +34,16 @@ TEST_P(OnIsa, IntegersStayExact) {
                         20);
 }
 
+TEST_P(OnIsa, TransposedStaysExact) {
+    expect_sample_right({.kinds = {StageKind::transposed},
+                         .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add},
+                         .most_stages = 1,
+                         .most_space = 9,
+                         .most_channels = 20,
+                         .integers = true},
+                        8);
+}
+
 TEST_P(OnIsa, ChainsWithAnyEpilogues) {
     expect_sample_right(
         {.kinds = {StageKind::convolution, StageKind::depthwise}, .most_stages = 2, .most_epilogues = 4}, 10);

@@ -23,6 +23,7 @@ std::vector<Layer> layers() {
     all.push_back(LayerBuilder(test::tensor(Layout::nchw, 2, {17, 18}, 12)).conv(24, square(3, 2, 1), 2));
     all.push_back(LayerBuilder(test::nhwc(1, 7, 7, 64)).conv(64, square(1)));
     all.push_back(LayerBuilder(test::nhwc(1, 31, 29, 40)).depthwise(square(5, 1, 2)));
+    all.push_back(LayerBuilder(test::nhwc(1, 11, 9, 24)).transposed(32, square(4, 2, 1)));
     LayerBuilder chain(test::nhwc(1, 20, 20, 8));
     chain.conv(32, square(1)).epilogue(EpilogueKind::relu6).depthwise(square(3, 2, 1)).conv(16, square(1));
     all.push_back(chain);

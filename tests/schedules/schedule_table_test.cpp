@@ -26,6 +26,10 @@ const std::vector<std::string> lines{
     "f32 nhwc[1, 112, 112, 32] -> depthwise(3x3, pad=1)",
     "f32 nhwc[1, 5, 5, 1] -> depthwise(3x3, weights=[[1, 2, 1], [2, 4, 2], [1, 2, 1]])",
     "f32 nhwc[1, 56, 56, 128] -> depthwise(31x31, pad=15)",
+    "f32 nhwc[1, 4, 4, 512] -> transposed(256, 4x4, stride=2, pad=1)",
+    "f32 nhwc[1, 32, 32, 64] -> transposed(3, 4x4, stride=2, pad=1)",
+    "f32 nhwc[1, 9, 9, 21] -> transposed(21, 64x64, stride=32, pad=16, groups=21)",
+    "f32 ncdhw[2, 6, 3, 5, 40] -> transposed(10, 3x2x5, stride=3x2x1, dilation=2, groups=2)",
 };
 
 std::vector<Target> targets() {
@@ -89,7 +93,8 @@ TEST(ScheduleTable, KnobsMayComeInAnyOrderAndPrintInOne) {
 }
 
 TEST(ScheduleTable, ARefusedLayerSaysWhatEachAlgorithmSaid) {
-    const Result<Plan> plan = make_plan(layer_of("f32 nhwc[1, 4, 4, 8] -> transposed(8, 3x3)"), Target{});
+    const Result<Plan> plan =
+        make_plan(layer_of("f32 nhwc[1, 46341, 46341, 1] -> conv(1, 1x1, stride=22999)"), Target{});
     ASSERT_FALSE(plan);
     EXPECT_EQ(plan.error().failure, Failure::invalid_input);
     for (const Algorithm &algorithm : schedule_table()) {

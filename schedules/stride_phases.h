@@ -1,0 +1,44 @@
+// The stride phases of a transposed stage: which taps an output gets its inputs through, and from where. The derivation
+// stands at the top of transposed.cpp.
+#pragma once
+
+#include <cstdint>
+
+#include "schedules/algorithm.h"
+
+namespace convc {
+
+// Along one axis, output o = q * stride + phase, tap k = first(phase) + t * tap_step and input i are related by
+//
+//     i = q + (phase + pad - first * dilation) / stride - t * dilation / common.
+struct PhasedAxis {
+    int64_t kernel, stride, dilation, pad;
+    int64_t common;     // gcd(stride, dilation): where it does not divide phase + pad, there are no taps
+    int64_t tap_step;   // between two taps of a phase
+    int64_t inverse;    // of dilation / common, modulo tap_step
+    int64_t taps;       // the most of any phase
+    int64_t phases;     // as many as there are outputs, where that is less than the stride
+    int64_t input;      // extent
+    int64_t positions;  // q from 0; the last of some phases may lie past the output
+    int64_t low, high;  // the least and the largest i - q of any tap
+
+    bool leaves_input() const { return low < 0 || positions - 1 + high > input - 1; }
+    int64_t strip(int64_t rows) const { return rows + high - low; }  // inputs that `rows` positions read
+    bool has_equal_phases() const { return common == 1 && kernel % tap_step == 0; }
+};
+
+// Of a stage whose axis is_indexable.
+PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis);
+
+// Whether every number that a kernel computes along the axis fits 32 bits.
+bool is_indexable(const StageGroup &group, ViewAxis axis);
+
+// Whether some tap of some output falls outside the input.
+bool leaves_input(const StageGroup &group);
+
+// The outermost axis with more than one position: the one that kernels cut into parallel parts.
+ViewAxis part_axis(const StageGroup &group);
+
+int64_t ceil_divided(int64_t value, int64_t divisor);  // towards +infinity; the divisor is positive
+
+}  // namespace convc

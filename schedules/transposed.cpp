@@ -1,0 +1,497 @@
+// transposed: the gradient of a convolution with respect to its input, as one small convolution a stride phase.
+//
+// Idea. The forward layer, of stride s, dilation d and padding p, reads from output i through tap k the padded position
+// i s + k d. So here output o gets input i through tap k where
+//
+//     o + p = i s + k d.
+//
+// With o = q s + phase, 0 <= phase < s, only taps with k d = phase + p (mod s) count. Let g = gcd(s, d). Where g does
+// not divide phase + p there are none: the output is the epilogues of 0. Else they are k = first + t s/g, t = 0, 1,
+// ..., where first = (phase + p)/g * (d/g)^-1 mod s/g, and
+//
+//     i = q + (phase + p - first d)/s - t d/g,
+//
+// a convolution from q to i of stride 1 and dilation d/g. An outer product of the
+// phases of the three axes makes up the layer: no zero is ever inserted or multiplied. For k = 4, s = 2, p = 1:
+//
+//     o + p      1   2   3   4   5   6          phase 0 (odd o + p): taps 1 and 3, inputs q and q - 1
+//     taps      1,3 0,2 1,3 0,2 1,3 0,2         phase 1 (even):      taps 0 and 2, inputs q + 1 and q
+//
+// This is the sub-pixel view of Shi et al., "Is the deconvolution layer the same as a convolutional layer?", arXiv
+// 1609.07009, carried over to dilation.
+//
+// One phase after another of the same pixels is computed in the register tile of direct.cpp (vectors of output channels
+// x neighbouring q of one phase); the phases of a task share its inputs in cache. Joining phases in one register tile
+// would not save loads: a tile of 2 vectors x 3 columns x 2 phases loads 4 weights and 3 inputs for 12 multiply-adds,
+// one of 2 vectors x 6 columns 2 weights and 6 inputs. But it would multiply zero weights wherever the phases do not
+// have equally many taps, and reach less often evenly into a row.
+//
+// The vectors of the tile are of output channels, or, where a group has few of them (three colours, one channel of many
+// groups), of pixels: vectors of `lanes` neighbouring q by single channels, weights broadcast. The inputs of
+// neighbouring q are neighbours, so only the outputs are stored `stride` apart.
+//
+// A tile of all phases along the width is gathered before the epilogues write it: Halide's bounds inference knows
+// intervals, and a tile of one phase is none. Phases along height and depth are outer loops.
+//
+// Borders. Where some tap of some output falls outside the input, each task first copies its rows of the input into a
+// strip with zeros around it, in the workspace, so that the inner loop knows no borders; where none does (kernel =
+// stride, no padding), the input is read in place.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "schedules/algorithms.h"
+#include "schedules/group_generator.h"
+#include "schedules/machine_model.h"
+#include "schedules/padding.h"
+#include "schedules/parallel_parts.h"
+#include "schedules/single_stage.h"
+#include "schedules/stride_phases.h"
+
+namespace convc {
+namespace {
+
+using Halide::Expr;
+using Halide::Func;
+using Halide::RDom;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+
+constexpr std::array<ViewAxis, 3> space{view_width, view_height, view_depth};
+constexpr int64_t largest_strip = std::numeric_limits<int32_t>::max();
+constexpr int64_t most_phases = 1 << 18;  // along the width: a tile of all of them takes less than 2^31 bytes
+
+// ---- applicability, knobs, default
+
+// Groups of one input channel each whose channels lie side by side become one group, so that vectors run across them:
+// there is no sum over channels, and an output channel reads its own input channel.
+bool merges_groups(const StageGroup &group) {
+    return is_depthwise(group.stage(0)) && channels_last(group.input().layout);
+}
+
+int64_t groups_of(const StageGroup &group) {
+    return merges_groups(group) ? 1 : group.stage(0).groups;
+}
+
+int64_t group_channels(const StageGroup &group) {
+    return group.stage(0).out_channels / groups_of(group);
+}
+
+// Input channels that one output channel sums over.
+int64_t summed_channels(const Stage &stage) {
+    return stage.in_channels / stage.groups;
+}
+
+bool has_pixel_vectors(const Schedule &schedule) {
+    return *schedule.knob("pixel_vectors") == 1;
+}
+
+int64_t channel_tile(const KernelRequest &request) {
+    const int64_t lanes = has_pixel_vectors(request.schedule) ? 1 : request.target.vector_lanes();
+    return *request.schedule.knob("vectors") * lanes;
+}
+
+int64_t channel_tiles(const KernelRequest &request) {
+    return ceil_divided(group_channels(request.group), channel_tile(request));
+}
+
+// Positions in the register tile.
+int64_t position_tile(const KernelRequest &request) {
+    const int64_t lanes = has_pixel_vectors(request.schedule) ? request.target.vector_lanes() : 1;
+    return *request.schedule.knob("columns") * lanes;
+}
+
+std::optional<std::string> refusal(const StageGroup &group, const Target &) {
+    if (auto reason = general_refusal(group)) return reason;
+    if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
+    if (group.input().has_runtime_extent()) return "needs every extent when it is compiled, and this layer has '?'";
+    int64_t strip = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
+    for (ViewAxis axis : space) {
+        if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
+        const PhasedAxis phased = phased_axis(group, axis);
+        if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip)) strip = largest_strip + int64_t{1};
+        strip = std::min(strip, largest_strip + int64_t{1});
+    }
+    if (leaves_input(group) && strip > largest_strip) return "its input with padding takes more than 2^31 - 1 bytes";
+    if (phased_axis(group, view_width).phases > most_phases) return "computes strides of up to 2^18 along the width";
+    return std::nullopt;
+}
+
+// Pieces of `tile` positions or of rows that the parallel axis falls into.
+int64_t pieces(const StageGroup &group, int64_t tile) {
+    const ViewAxis axis = part_axis(group);
+    return ceil_divided(phased_axis(group, axis).positions, axis == view_width ? tile : 1);
+}
+
+std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
+    const int64_t channels = group_channels(group);
+    const int64_t vectors = ceil_divided(channels, target.vector_lanes());
+    const int64_t positions = phased_axis(group, view_width).positions;
+    return {
+        {"pixel_vectors", "1: the register tile holds vectors of pixels, of single channels", 0,
+         positions >= target.vector_lanes() ? 1 : 0},
+        {"vectors", "vectors of output channels (or single channels) in the register tile", 1,
+         std::min<int64_t>(channels, 6)},
+        {"columns", "pixels of one phase (or vectors of them) in the register tile", 1,
+         std::min<int64_t>(positions, 30)},
+        {"parts", "parallel parts of the outermost spatial axis", 1, phased_axis(group, part_axis(group)).positions},
+        {"channel_parts", "parallel parts of the output channels of a group", 1, vectors},
+        {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
+        {"unroll", "input channels in one turn of the inner loop", 1, 16},
+    };
+}
+
+std::optional<std::string> conflict(const KernelRequest &request) {
+    const Schedule &schedule = request.schedule;
+    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    const Stage &stage = request.group.stage(0);
+    if (has_pixel_vectors(schedule)) {
+        std::swap(tile.vectors, tile.columns);
+        if (position_tile(request) > phased_axis(request.group, view_width).positions) {
+            return "columns vectors of pixels exceed a row";
+        }
+    } else if (tile.vectors > ceil_divided(group_channels(request.group), request.target.vector_lanes())) {
+        return "vectors exceed the channels of a group";
+    }
+    if (!fits_registers(tile, request.target)) return "the tile and its operands exceed the vector registers";
+    const int64_t channel_parts = *schedule.knob("channel_parts");
+    if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
+    if (channel_parts > 1 && group_channels(request.group) % channel_tile(request) != 0) {
+        return "channel_parts needs channel tiles without a tail";
+    }
+    // The strip of a task holds its own input channels.
+    if (channel_parts > 1 && merges_groups(request.group) && stage.out_channels != stage.in_channels) {
+        return "channel_parts needs as many output channels as input channels";
+    }
+    if (summed_channels(stage) % *schedule.knob("unroll") != 0) {
+        return "unroll does not divide the input channels of a group";
+    }
+    return std::nullopt;
+}
+
+int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
+    for (int64_t unroll : {4, 3, 2}) {
+        if (channels % unroll == 0 && unroll * tile.vectors * tile.columns <= 128) return unroll;
+    }
+    return 1;
+}
+
+// Whether vectors of pixels waste fewer lanes; by half, since their outputs are stored one by one.
+bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
+    const int64_t lanes = target.vector_lanes();
+    const int64_t channels = group_channels(group);
+    const int64_t positions = phased_axis(group, view_width).positions;
+    const int64_t channel_vectors = ceil_divided(channels, lanes);
+    const int64_t pixel_vectors = ceil_divided(positions, lanes);
+    return positions >= lanes && 2 * pixel_vectors * channels < channel_vectors * positions;
+}
+
+Schedule default_tile(const StageGroup &group, const Target &target) {
+    const int64_t channels = group_channels(group);
+    const int64_t positions = phased_axis(group, view_width).positions;
+    if (!prefers_pixel_vectors(group, target)) {
+        const RegisterTile tile = best_register_tile(channels, positions, target);
+        return {"transposed", {{"pixel_vectors", 0}, {"vectors", tile.vectors}, {"columns", tile.columns}}};
+    }
+    RegisterTile tile = best_register_tile(positions, std::min<int64_t>(channels, 6), target);
+    tile.vectors = std::min(tile.vectors, positions / target.vector_lanes());
+    return {"transposed", {{"pixel_vectors", 1}, {"vectors", tile.columns}, {"columns", tile.vectors}}};
+}
+
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    Schedule schedule = default_tile(group, target);
+    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    const int64_t tiles = channel_tiles({group, schedule, target});
+
+    // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
+    const int64_t weight_bytes = summed_channels(stage) * stage.out_channels * stage.kernel_volume() * 4;
+    const int64_t input_bytes = group.input().elements().value_or(0) * 4;
+    int64_t channel_parts = 1;
+    const bool whole_tiles = group_channels(group) % channel_tile({group, schedule, target}) == 0;
+    if (weight_bytes > input_bytes && whole_tiles && !merges_groups(group)) {
+        const int64_t wanted =
+            balanced_parts(std::min(tiles, ceil_divided(group_channels(group), target.vector_lanes())),
+                           groups_of(group) * group.input().batch, target);
+        for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
+    }
+    const int64_t others = group.input().batch * groups_of(group) * channel_parts;
+    const int64_t parts = balanced_parts(pieces(group, position_tile({group, schedule, target})), others, target);
+
+    // The share of a panel of weights that one phase of the rows reads: where it stays in L2, it is read once and the
+    // pixels stream past it; else the other way round.
+    int64_t panel = weight_bytes / groups_of(group) / tiles;
+    for (ViewAxis axis : {view_height, view_depth}) {
+        const PhasedAxis phased = phased_axis(group, axis);
+        panel = panel / phased.kernel * phased.taps;
+    }
+    schedule.knobs.emplace_back("parts", parts);
+    schedule.knobs.emplace_back("channel_parts", channel_parts);
+    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
+    schedule.knobs.emplace_back("unroll", default_unroll(summed_channels(stage), tile));
+    return schedule;
+}
+
+// Packed weights: channel in the tile, input channel, taps, tile, group.
+std::vector<KernelArgument> arguments(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const int64_t tile = channel_tile(request);
+    const int64_t tiles = channel_tiles(request);
+    const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
+    const int64_t groups = groups_of(request.group);
+    return single_stage_arguments(
+        request.group, groups,
+        {tile, summed_channels(stage), taps(view_width), taps(view_height), taps(view_depth), tiles, groups},
+        tile * tiles, leaves_input(request.group));
+}
+
+// ---- the kernel
+
+class Transposed : public KernelGenerator<Transposed> {
+public:
+    GeneratorParam<int> pixel_vectors{"pixel_vectors", 0}, vectors{"vectors", 1}, columns{"columns", 1};
+    GeneratorParam<int> parts{"parts", 1}, channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0},
+        unroll{"unroll", 1};
+
+    void generate() {
+        constrain_buffers();
+        channel_tile_ = size(channel_tile(request()));
+        position_tile_ = size(position_tile(request()));
+        for (size_t i = 0; i < space.size(); i++) axes_[i] = phased_axis(request().group, space[i]);
+        leaves_input_ = leaves_input(request().group);
+        // Vectors of pixels need them side by side.
+        uses_strip_ = leaves_input_ || (pixel_vectors && arguments()[0].view[view_width].stride > 1);
+        source_ = uses_strip_ ? strip() : Func(x());
+        define_sum();
+        // The output at o is the sum at phase o % stride, position o / stride.
+        std::vector<Expr> at{v_.c, v_.g};
+        const std::array<Var, 3> o{v_.x, v_.y, v_.z};
+        for (size_t i = 0; i < space.size(); i++) at.push_back(o[i] / size(axes_[i].stride));
+        for (size_t i = 0; i < space.size(); i++) {
+            const int stride = size(axes_[i].stride);
+            // Of one row, Halide's bounds inference understands this remainder; any row's might be 0 to stride - 1.
+            at.push_back(i == 0 ? o[i] % stride : o[i] - o[i] / stride * stride);
+        }
+        at.emplace_back(v_.n);
+        Func y = output();
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(phases_(at), v_);
+    }
+
+    void schedule() {
+        phases_.compute_at(output(), schedule_output()).reorder(v_.c, q_[0], phase_[0]);
+        sum_.compute_at(phases_, phase_[0]);
+        phases_.bound_extent(phase_[0], size(axes_[0].phases));
+        sum_.bound_extent(phase_[0], 1);
+        for (Func tile : {phases_, sum_}) {
+            // The bounds are stated because Halide does not see through every shifted or masked tail that they are
+            // constant.
+            tile.bound_extent(v_.c, channel_tile_).bound_extent(q_[0], position_tile_);
+            tile.bound_extent(phase_[1], 1).bound_extent(phase_[2], 1);
+            if (pixel_vectors) tile.reorder_storage(q_[0], v_.c);
+            tile.vectorize(along(), lanes()).unroll(v_.c).unroll(q_[0]);
+        }
+        if (leaves_input_) schedule_update(sum_.update().specialize(nonfinite()), 1);
+        schedule_update(sum_.update(), unroll);
+    }
+
+private:
+    static int size(int64_t value) { return static_cast<int>(value); }
+
+    Var along() const { return pixel_vectors ? q_[0] : v_.c; }  // what a vector runs along
+
+    // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
+    // that leaves the border out. Where all weights are finite, this is one well predicted branch a tile.
+    Expr nonfinite() { return flag() > 0.5f; }
+
+    // The input with zeros around it, from the least position that any tap of output 0 reads.
+    Func strip() {
+        const View view = arguments()[0].view;
+        Halide::Region bounds(view.size(), Halide::Range{Expr(), Expr()});
+        for (size_t i = 0; i < space.size(); i++) {
+            if (axes_[i].leaves_input()) bounds[space[i]] = {0, size(axes_[i].input)};
+        }
+        Func exterior = Halide::BoundaryConditions::constant_exterior(Func(x()), 0.0f, bounds);
+        Func padded("padded");
+        padded(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
+            exterior(v_.c, v_.g, v_.x + size(axes_[0].low), v_.y + size(axes_[1].low), v_.z + size(axes_[2].low), v_.n);
+        return padded;
+    }
+
+    // sum(channel, group, position and phase along each axis, image)
+    void define_sum() {
+        const Stage &s = stage();
+        r_ = RDom(0, size(summed_channels(s)), 0, size(axes_[0].taps), 0, size(axes_[1].taps), 0, size(axes_[2].taps),
+                  "r");
+        std::array<Expr, 3> tap, input;
+        Expr inside = Halide::Internal::const_true();
+        for (size_t i = 0; i < space.size(); i++) {
+            const PhasedAxis &axis = axes_[i];
+            const Expr shifted = phase_[i] + size(axis.pad);
+            const Expr first =
+                shifted / size(axis.common) % size(axis.tap_step) * size(axis.inverse) % size(axis.tap_step);
+            tap[i] = first + r_[static_cast<int>(i) + 1] * size(axis.tap_step);
+            if (axis.common > 1) r_.where(shifted % size(axis.common) == 0);
+            if (!axis.has_equal_phases()) r_.where(tap[i] < size(axis.kernel));
+            const Expr offset = (shifted - first * size(axis.dilation)) / size(axis.stride) -
+                                r_[static_cast<int>(i) + 1] * size(axis.dilation / axis.common);
+            // From the strip's first element. Clamped only so that Halide, which takes all phases' offsets and taps
+            // together, sees how far they reach.
+            input[i] =
+                q_[i] + (uses_strip_ ? Halide::clamp(offset - size(axis.low), 0, size(axis.high - axis.low)) : offset);
+            if (axis.leaves_input()) {
+                inside = inside && input[i] >= size(-axis.low) && input[i] < size(axis.input - axis.low);
+            }
+        }
+        Func weights = parameter(Parameter::Role::weight);
+        Expr product = weights(v_.c % channel_tile_, r_[0], tap[0], tap[1], tap[2], v_.c / channel_tile_, v_.g) *
+                       source_(input_channel(), v_.g, input[0], input[1], input[2], v_.n);
+        if (leaves_input_) product = Halide::select(nonfinite() && !inside, 0.0f, product);
+        const std::vector<Var> all{v_.c, v_.g, q_[0], q_[1], q_[2], phase_[0], phase_[1], phase_[2], v_.n};
+        sum_(all) = 0.0f;
+        const std::vector<Expr> here(all.begin(), all.end());
+        sum_(here) += product;
+        phases_(all) = sum_(here);
+    }
+
+    // Within the group. A tile may reach past the last channel: what is computed there is not stored, but it must not
+    // be loaded.
+    Expr input_channel() const {
+        if (!merges_groups(request().group)) return r_[0];
+        const int last = size(stage().in_channels) - 1;
+        const bool whole_tiles = stage().out_channels % channel_tile_ == 0;
+        const Expr channel = v_.c / size(stage().multiplier());
+        return whole_tiles ? channel : Halide::min(Halide::likely(channel), last);
+    }
+
+    void schedule_update(Halide::Stage update, int unrolled) {
+        RVar ro("ro"), ri("ri");
+        update.split(r_[0], ro, ri, unrolled)
+            .reorder({v_.c, q_[0], ri, ro, r_[1], r_[2], r_[3]})
+            .vectorize(along(), lanes())
+            .unroll(v_.c)
+            .unroll(q_[0])
+            .unroll(ri);
+    }
+
+    // Cuts the output into tasks, phases and register tiles; returns the loop in which one tile is computed.
+    Var schedule_output() {
+        const View view = arguments().back().view;
+        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), task("task"), part("part");
+        Func y = output();
+        const int channels = size(view[view_channel].extent);
+        const bool whole_tiles = channels % channel_tile_ == 0;
+        const int tiles = (channels + channel_tile_ - 1) / channel_tile_;
+        const TailStrategy tail = pixel_vectors ? TailStrategy::GuardWithIf : TailStrategy::PredicateStores;
+        y.split(v_.c, co, ci, channel_tile_, whole_tiles ? TailStrategy::RoundUp : tail);
+        const bool by_channel_parts = channel_parts > 1;
+        if (by_channel_parts) y.split(co, cp, co, tiles / channel_parts, TailStrategy::RoundUp);
+        const std::array<Var, 3> o{v_.x, v_.y, v_.z};
+        for (size_t i = 0; i < space.size(); i++) {
+            const bool whole = view[space[i]].extent % axes_[i].phases == 0;
+            y.split(o[i], q_[i], phase_[i], size(axes_[i].phases),
+                    whole ? TailStrategy::RoundUp : TailStrategy::GuardWithIf);
+        }
+        const int rows = split_part(y, part);
+        y.split(q_[0], xo, xi, position_tile_, TailStrategy::ShiftInwards);
+        // The phases stand outside the rows: the weights of one phase stay in cache while the pixels stream past them.
+        std::vector<Halide::VarOrRVar> order{ci, phase_[0], xi};
+        if (pixel_vectors) order = {xi, ci, phase_[0]};
+        const std::vector<Halide::VarOrRVar> pixels{xo, q_[1], q_[2], phase_[1], phase_[2]};
+        if (pixels_outside) order.emplace_back(co);
+        order.insert(order.end(), pixels.begin(), pixels.end());
+        if (!pixels_outside) order.emplace_back(co);
+        order.emplace_back(part);
+        if (by_channel_parts) order.emplace_back(cp);
+        order.insert(order.end(), {v_.g, v_.n});
+        y.reorder(order);
+        // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
+        if (pixel_vectors)
+            y.vectorize(xi, lanes());
+        else if (whole_tiles)
+            y.vectorize(ci, lanes()).unroll(ci);
+        else
+            y.vectorize(ci);
+        Var part_of_both("part_of_both"), part_of_group("part_of_group");
+        if (by_channel_parts) y.fuse(part, cp, part_of_both);
+        y.fuse(by_channel_parts ? part_of_both : part, v_.g, part_of_group);
+        y.fuse(part_of_group, v_.n, task).parallel(task);
+        y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
+        // Partitioned, the last tile alone guards its loads.
+        const bool guards = reads_operands() || merges_groups(request().group);
+        if (!guards || whole_tiles) y.never_partition(co);
+        if (uses_strip_) bound_strip(y, task, rows);
+        return pixels_outside ? co : xo;
+    }
+
+    // Cuts the positions of the outermost axis into `parts` of equal size, which it returns.
+    int split_part(Func y, const Var &part) {
+        const ViewAxis axis = part_axis(request().group);
+        const int unit = axis == view_width ? position_tile_ : 1;
+        return split_evenly(std::move(y), q_[axis - view_width], size(axes_[axis - view_width].positions), unit, parts,
+                            part);
+    }
+
+    void bound_strip(const Func &y, const Var &task, int rows) {
+        const View view = arguments()[0].view;
+        const int channels = size(view[view_channel].extent) / (merges_groups(request().group) ? channel_parts : 1);
+        // Not wider than the channels of one task: a wider vector would start before the first of them.
+        int strip_lanes = lanes();
+        while (channels % strip_lanes != 0) strip_lanes /= 2;
+        schedule_strip(source_, y, task, strip_lanes, view);
+        source_.bound_extent(v_.c, channels);
+        const ViewAxis parts_along = part_axis(request().group);
+        const std::vector<Var> args = source_.args();
+        if (pixel_vectors) {
+            source_.reorder_storage(args[view_width], args[view_height], args[view_depth], args[view_channel],
+                                    args[view_group], args[view_batch]);
+        }
+        for (size_t i = 0; i < space.size(); i++) {
+            const int64_t positions = space[i] == parts_along ? rows : axes_[i].positions;
+            source_.bound_extent(args[space[i]], size(axes_[i].strip(positions)));
+        }
+    }
+
+    ActivationVars v_;
+    std::array<Var, 3> q_{Var("qx"), Var("qy"), Var("qz")};
+    std::array<Var, 3> phase_{Var("px"), Var("py"), Var("pz")};
+    std::array<PhasedAxis, 3> axes_{};
+    RDom r_;
+    Func source_{"source"}, sum_{"sum"}, phases_{"phases"};
+    bool leaves_input_ = false, uses_strip_ = false;
+    int channel_tile_ = 1, position_tile_ = 1;
+};
+
+// ---- weight packing
+
+class TransposedPack : public PackGenerator<TransposedPack> {
+public:
+    // PyTorch's order is input channel, output channel of its group, taps.
+    void pack_weights(Func raw, Func packed) const {
+        const StageGroup &group = request().group;
+        const int tile = static_cast<int>(channel_tile(request()));
+        const int channels = static_cast<int>(group_channels(group));
+        const int inputs = static_cast<int>(summed_channels(stage()));
+        const int multiplier = static_cast<int>(stage().out_channels / stage().groups);
+        Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
+        const Expr channel = Halide::min(t * tile + c, channels - 1);
+        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
+        where.push_back(merges_groups(group) ? channel % multiplier : channel);
+        where.push_back(merges_groups(group) ? channel / multiplier : g * inputs + i);
+        packed(c, i, kx, ky, kz, t, g) = Halide::select(t * tile + c < channels, raw(where), 0.0f);
+    }
+};
+
+}  // namespace
+
+Algorithm transposed_algorithm() {
+    return {"transposed", "one small convolution a stride phase, in the register tile of direct",
+            refusal,      knobs,
+            conflict,     default_schedule,
+            arguments};
+}
+
+}  // namespace convc
+
+HALIDE_REGISTER_GENERATOR(convc::Transposed, transposed)
+HALIDE_REGISTER_GENERATOR(convc::TransposedPack, transposed_pack)
