@@ -52,8 +52,9 @@ PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis) {
     const bool flat = flattens(group);
     phased.input = activation_view(group.input(), 1, flat)[axis].extent;
     const int64_t output = activation_view(group.output(), 1, flat)[axis].extent;
-    phased.phases = std::min(geometry.stride, output);
-    phased.positions = ceil_divided(output, geometry.stride);
+    const bool known = output != runtime_extent;
+    phased.phases = known ? std::min(geometry.stride, output) : geometry.stride;
+    phased.positions = known ? ceil_divided(output, geometry.stride) : std::numeric_limits<int32_t>::max();
     // Tap k belongs to the phase that makes (phase + pad - k dilation) / stride an integer: the next above.
     phased.high = ceil_divided(phased.pad, geometry.stride);
     phased.low = ceil_divided(phased.pad - (geometry.kernel - 1) * geometry.dilation, geometry.stride);

@@ -18,11 +18,11 @@ struct PhasedAxis {
     int64_t inverse;    // of dilation / common, modulo tap_step
     int64_t taps;       // the most of any phase
     int64_t phases;     // as many as there are outputs, where that is less than the stride
-    int64_t input;      // extent
-    int64_t positions;  // q from 0; the last of some phases may lie past the output
+    int64_t input;      // extent; runtime_extent where it is not known
+    int64_t positions;  // q from 0; the last of some phases may lie past the output. Not known: as many as there may be
     int64_t low, high;  // the least and the largest i - q of any tap
 
-    bool leaves_input() const { return low < 0 || positions - 1 + high > input - 1; }
+    bool leaves_input() const { return input == runtime_extent || low < 0 || positions - 1 + high > input - 1; }
     int64_t strip(int64_t rows) const { return rows + high - low; }  // inputs that `rows` positions read
     bool has_equal_phases() const { return common == 1 && kernel % tap_step == 0; }
 };

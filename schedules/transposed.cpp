@@ -33,6 +33,9 @@
 // A tile of all phases along the width is gathered before the epilogues write it: Halide's bounds inference knows
 // intervals, and a tile of one phase is none. Phases along height and depth are outer loops.
 //
+// Extents known at run time only: a task is a tile of positions, and its strip reaches past the end of the input where
+// the tile does.
+//
 // Borders. Where some tap of some output falls outside the input, each task first copies its rows of the input into a
 // strip with zeros around it, in the workspace, so that the inner loop knows no borders; where none does (kernel =
 // stride, no padding), the input is read in place.
@@ -60,6 +63,7 @@ using Halide::Var;
 
 constexpr std::array<ViewAxis, 3> space{view_width, view_height, view_depth};
 constexpr int64_t largest_strip = std::numeric_limits<int32_t>::max();
+constexpr int64_t most_tile_strip = 1 << 28;
 constexpr int64_t most_phases = 1 << 18;  // along the width: a tile of all of them takes less than 2^31 bytes
 
 // ---- applicability, knobs, default
@@ -102,18 +106,45 @@ int64_t position_tile(const KernelRequest &request) {
     return *request.schedule.knob("columns") * lanes;
 }
 
-std::optional<std::string> refusal(const StageGroup &group, const Target &) {
-    if (auto reason = general_refusal(group)) return reason;
-    if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
-    if (group.input().has_runtime_extent()) return "needs every extent when it is compiled, and this layer has '?'";
+// Whether the work is cut into tiles: an extent is known at run time only.
+bool in_tiles(const StageGroup &group) {
+    return has_runtime_space(activation_view(group.output(), 1, flattens(group)));
+}
+
+// Bytes of the strip that a tile of `positions` x `rows` reads, saturated.
+int64_t tile_strip_bytes(const StageGroup &group, int64_t positions, int64_t rows) {
+    const std::array<int64_t, 3> tile{positions, rows, 1};
+    int64_t bytes = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
+    for (size_t i = 0; i < space.size(); i++) {
+        if (__builtin_mul_overflow(bytes, phased_axis(group, space[i]).strip(tile[i]), &bytes)) return largest_strip;
+        bytes = std::min(bytes, largest_strip);
+    }
+    return bytes;
+}
+
+std::optional<std::string> strip_refusal(const StageGroup &group) {
+    if (in_tiles(group)) {
+        return tile_strip_bytes(group, 128, 8) > most_tile_strip
+                   ? std::optional<std::string>("a tile's input with padding takes more than 2^28 bytes")
+                   : std::nullopt;
+    }
     int64_t strip = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
     for (ViewAxis axis : space) {
-        if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
         const PhasedAxis phased = phased_axis(group, axis);
         if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip)) strip = largest_strip + int64_t{1};
         strip = std::min(strip, largest_strip + int64_t{1});
     }
     if (leaves_input(group) && strip > largest_strip) return "its input with padding takes more than 2^31 - 1 bytes";
+    return std::nullopt;
+}
+
+std::optional<std::string> refusal(const StageGroup &group, const Target &) {
+    if (auto reason = general_refusal(group)) return reason;
+    if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
+    for (ViewAxis axis : space) {
+        if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
+    }
+    if (auto reason = strip_refusal(group)) return reason;
     if (phased_axis(group, view_width).phases > most_phases) return "computes strides of up to 2^18 along the width";
     return std::nullopt;
 }
@@ -128,18 +159,25 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const int64_t channels = group_channels(group);
     const int64_t vectors = ceil_divided(channels, target.vector_lanes());
     const int64_t positions = phased_axis(group, view_width).positions;
-    return {
+    std::vector<Knob> all{
         {"pixel_vectors", "1: the register tile holds vectors of pixels, of single channels", 0,
          positions >= target.vector_lanes() ? 1 : 0},
         {"vectors", "vectors of output channels (or single channels) in the register tile", 1,
          std::min<int64_t>(channels, 6)},
         {"columns", "pixels of one phase (or vectors of them) in the register tile", 1,
          std::min<int64_t>(positions, 30)},
-        {"parts", "parallel parts of the outermost spatial axis", 1, phased_axis(group, part_axis(group)).positions},
-        {"channel_parts", "parallel parts of the output channels of a group", 1, vectors},
-        {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
-        {"unroll", "input channels in one turn of the inner loop", 1, 16},
     };
+    if (in_tiles(group)) {
+        all.push_back({"row_tiles", "register tiles in a row of a task", 1, 64});
+        all.push_back({"rows", "rows of one phase of a task", 1, 64});
+    } else {
+        const int64_t parts = phased_axis(group, part_axis(group)).positions;
+        all.push_back({"parts", "parallel parts of the outermost spatial axis", 1, parts});
+        all.push_back({"channel_parts", "parallel parts of the output channels of a group", 1, vectors});
+    }
+    all.push_back({"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1});
+    all.push_back({"unroll", "input channels in one turn of the inner loop", 1, 16});
+    return all;
 }
 
 std::optional<std::string> conflict(const KernelRequest &request) {
@@ -155,7 +193,13 @@ std::optional<std::string> conflict(const KernelRequest &request) {
         return "vectors exceed the channels of a group";
     }
     if (!fits_registers(tile, request.target)) return "the tile and its operands exceed the vector registers";
-    const int64_t channel_parts = *schedule.knob("channel_parts");
+    if (in_tiles(request.group)) {
+        const int64_t positions = position_tile(request) * *schedule.knob("row_tiles");
+        if (tile_strip_bytes(request.group, positions, *schedule.knob("rows")) > most_tile_strip) {
+            return "a tile's input with padding takes more than 2^28 bytes";
+        }
+    }
+    const int64_t channel_parts = schedule.knob("channel_parts").value_or(1);
     if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
     if (channel_parts > 1 && group_channels(request.group) % channel_tile(request) != 0) {
         return "channel_parts needs channel tiles without a tail";
@@ -199,7 +243,37 @@ Schedule default_tile(const StageGroup &group, const Target &target) {
     return {"transposed", {{"pixel_vectors", 1}, {"vectors", tile.columns}, {"columns", tile.vectors}}};
 }
 
+// The share of a panel of weights that one phase of the rows reads: where it stays in L2, it is read once and the
+// pixels stream past it; else the other way round.
+int64_t phase_panel_bytes(const StageGroup &group, int64_t tiles) {
+    const Stage &stage = group.stage(0);
+    int64_t panel = summed_channels(stage) * stage.out_channels * stage.kernel_volume() * 4 / groups_of(group) / tiles;
+    for (ViewAxis axis : {view_height, view_depth}) {
+        const PhasedAxis phased = phased_axis(group, axis);
+        panel = panel / phased.kernel * phased.taps;
+    }
+    return panel;
+}
+
+// Tasks of some 32 x 8 positions, or fewer where their strip would not stay in half of L2.
+Schedule default_tiles(const StageGroup &group, const Target &target) {
+    Schedule schedule = default_tile(group, target);
+    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    const int64_t positions = position_tile({group, schedule, target});
+    const bool one_row = activation_view(group.output(), 1, flattens(group))[view_height].extent == 1;
+    const int64_t row_tiles = std::min<int64_t>(ceil_divided(one_row ? 128 : 32, positions), 64);
+    int64_t rows = one_row ? 1 : 8;
+    while (rows > 1 && tile_strip_bytes(group, row_tiles * positions, rows) > target.l2_bytes / 2) rows--;
+    const int64_t panel = phase_panel_bytes(group, channel_tiles({group, schedule, target}));
+    schedule.knobs.emplace_back("row_tiles", row_tiles);
+    schedule.knobs.emplace_back("rows", rows);
+    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
+    schedule.knobs.emplace_back("unroll", default_unroll(summed_channels(group.stage(0)), tile));
+    return schedule;
+}
+
 Schedule default_schedule(const StageGroup &group, const Target &target) {
+    if (in_tiles(group)) return default_tiles(group, target);
     const Stage &stage = group.stage(0);
     Schedule schedule = default_tile(group, target);
     const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
@@ -219,13 +293,7 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const int64_t others = group.input().batch * groups_of(group) * channel_parts;
     const int64_t parts = balanced_parts(pieces(group, position_tile({group, schedule, target})), others, target);
 
-    // The share of a panel of weights that one phase of the rows reads: where it stays in L2, it is read once and the
-    // pixels stream past it; else the other way round.
-    int64_t panel = weight_bytes / groups_of(group) / tiles;
-    for (ViewAxis axis : {view_height, view_depth}) {
-        const PhasedAxis phased = phased_axis(group, axis);
-        panel = panel / phased.kernel * phased.taps;
-    }
+    const int64_t panel = phase_panel_bytes(group, tiles);
     schedule.knobs.emplace_back("parts", parts);
     schedule.knobs.emplace_back("channel_parts", channel_parts);
     schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
@@ -252,13 +320,18 @@ class Transposed : public KernelGenerator<Transposed> {
 public:
     GeneratorParam<int> pixel_vectors{"pixel_vectors", 0}, vectors{"vectors", 1}, columns{"columns", 1};
     GeneratorParam<int> parts{"parts", 1}, channel_parts{"channel_parts", 1}, pixels_outside{"pixels_outside", 0},
-        unroll{"unroll", 1};
+        unroll{"unroll", 1}, row_tiles{"row_tiles", 1}, rows{"rows", 1};
 
     void generate() {
         constrain_buffers();
         channel_tile_ = size(channel_tile(request()));
         position_tile_ = size(position_tile(request()));
-        for (size_t i = 0; i < space.size(); i++) axes_[i] = phased_axis(request().group, space[i]);
+        tiled_ = in_tiles(request().group);
+        for (size_t i = 0; i < space.size(); i++) {
+            axes_[i] = phased_axis(request().group, space[i]);
+            const bool known = axes_[i].input != runtime_extent;
+            extent_[i] = known ? Expr(size(axes_[i].input)) : Expr(x().dim(static_cast<int>(space[i])).extent());
+        }
         leaves_input_ = leaves_input(request().group);
         // Vectors of pixels need them side by side.
         uses_strip_ = leaves_input_ || (pixel_vectors && arguments()[0].view[view_width].stride > 1);
@@ -287,7 +360,7 @@ public:
             // The bounds are stated because Halide does not see through every shifted or masked tail that they are
             // constant.
             tile.bound_extent(v_.c, channel_tile_).bound_extent(q_[0], position_tile_);
-            tile.bound_extent(phase_[1], 1).bound_extent(phase_[2], 1);
+            for (const Var &var : {phase_[1], phase_[2], q_[1], q_[2], v_.g, v_.n}) tile.bound_extent(var, 1);
             if (pixel_vectors) tile.reorder_storage(q_[0], v_.c);
             tile.vectorize(along(), lanes()).unroll(v_.c).unroll(q_[0]);
         }
@@ -309,7 +382,7 @@ private:
         const View view = arguments()[0].view;
         Halide::Region bounds(view.size(), Halide::Range{Expr(), Expr()});
         for (size_t i = 0; i < space.size(); i++) {
-            if (axes_[i].leaves_input()) bounds[space[i]] = {0, size(axes_[i].input)};
+            if (tiled_ || axes_[i].leaves_input()) bounds[space[i]] = {0, extent_[i]};
         }
         Func exterior = Halide::BoundaryConditions::constant_exterior(Func(x()), 0.0f, bounds);
         Func padded("padded");
@@ -340,7 +413,7 @@ private:
             input[i] =
                 q_[i] + (uses_strip_ ? Halide::clamp(offset - size(axis.low), 0, size(axis.high - axis.low)) : offset);
             if (axis.leaves_input()) {
-                inside = inside && input[i] >= size(-axis.low) && input[i] < size(axis.input - axis.low);
+                inside = inside && input[i] >= size(-axis.low) && input[i] < extent_[i] - size(axis.low);
             }
         }
         Func weights = parameter(Parameter::Role::weight);
@@ -392,16 +465,22 @@ private:
             y.split(o[i], q_[i], phase_[i], size(axes_[i].phases),
                     whole ? TailStrategy::RoundUp : TailStrategy::GuardWithIf);
         }
-        const int rows = split_part(y, part);
-        y.split(q_[0], xo, xi, position_tile_, TailStrategy::ShiftInwards);
+        SpaceTiles tiles_of_space;
+        const int part_rows = tiled_ ? split_space(y, tiles_of_space) : split_part(y, part);
+        y.split(q_[0], xo, xi, position_tile_, tiled_ ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
         // The phases stand outside the rows: the weights of one phase stay in cache while the pixels stream past them.
         std::vector<Halide::VarOrRVar> order{ci, phase_[0], xi};
         if (pixel_vectors) order = {xi, ci, phase_[0]};
-        const std::vector<Halide::VarOrRVar> pixels{xo, q_[1], q_[2], phase_[1], phase_[2]};
+        std::vector<Halide::VarOrRVar> pixels{xo, q_[1], q_[2], phase_[1], phase_[2]};
+        if (tiled_) pixels = {xo, q_[1], phase_[1], phase_[2]};
         if (pixels_outside) order.emplace_back(co);
         order.insert(order.end(), pixels.begin(), pixels.end());
         if (!pixels_outside) order.emplace_back(co);
-        order.emplace_back(part);
+        if (tiled_) {
+            order.insert(order.end(), {q_[2], tiles_of_space.across, tiles_of_space.down});
+        } else {
+            order.emplace_back(part);
+        }
         if (by_channel_parts) order.emplace_back(cp);
         order.insert(order.end(), {v_.g, v_.n});
         y.reorder(order);
@@ -412,15 +491,18 @@ private:
             y.vectorize(ci, lanes()).unroll(ci);
         else
             y.vectorize(ci);
-        Var part_of_both("part_of_both"), part_of_group("part_of_group");
-        if (by_channel_parts) y.fuse(part, cp, part_of_both);
-        y.fuse(by_channel_parts ? part_of_both : part, v_.g, part_of_group);
-        y.fuse(part_of_group, v_.n, task).parallel(task);
+        std::vector<Var> loops{part};
+        if (tiled_) loops = {tiles_of_space.across, tiles_of_space.down};
+        if (by_channel_parts) loops.push_back(cp);
+        loops.insert(loops.end(), {v_.g, v_.n});
+        fuse_all(y, loops, task);
+        y.parallel(task);
         y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
         // Partitioned, the last tile alone guards its loads.
         const bool guards = reads_operands() || merges_groups(request().group);
         if (!guards || whole_tiles) y.never_partition(co);
-        if (uses_strip_) bound_strip(y, task, rows);
+        if (tiled_) y.never_partition_all();
+        if (uses_strip_) bound_strip(y, tiled_ ? q_[2] : task, part_rows);
         return pixels_outside ? co : xo;
     }
 
@@ -432,7 +514,21 @@ private:
                             part);
     }
 
-    void bound_strip(const Func &y, const Var &task, int rows) {
+    // Cuts the positions into tiles; returns the rows of one.
+    int split_space(Func y, const SpaceTiles &tiles) {
+        y.split(q_[0], tiles.across, q_[0], position_tile_ * static_cast<int>(row_tiles), TailStrategy::GuardWithIf);
+        y.split(q_[1], tiles.down, q_[1], rows, TailStrategy::GuardWithIf);
+        return rows;
+    }
+
+    // Positions along one axis that a strip serves.
+    int64_t strip_positions(size_t i, int part_rows) const {
+        if (!tiled_) return space[i] == part_axis(request().group) ? part_rows : axes_[i].positions;
+        const std::array<int64_t, 3> tile{int64_t{position_tile_} * static_cast<int>(row_tiles), part_rows, 1};
+        return tile[i];
+    }
+
+    void bound_strip(const Func &y, const Var &task, int part_rows) {
         const View view = arguments()[0].view;
         const int channels = size(view[view_channel].extent) / (merges_groups(request().group) ? channel_parts : 1);
         // Not wider than the channels of one task: a wider vector would start before the first of them.
@@ -440,15 +536,13 @@ private:
         while (channels % strip_lanes != 0) strip_lanes /= 2;
         schedule_strip(source_, y, task, strip_lanes, view);
         source_.bound_extent(v_.c, channels);
-        const ViewAxis parts_along = part_axis(request().group);
         const std::vector<Var> args = source_.args();
         if (pixel_vectors) {
             source_.reorder_storage(args[view_width], args[view_height], args[view_depth], args[view_channel],
                                     args[view_group], args[view_batch]);
         }
         for (size_t i = 0; i < space.size(); i++) {
-            const int64_t positions = space[i] == parts_along ? rows : axes_[i].positions;
-            source_.bound_extent(args[space[i]], size(axes_[i].strip(positions)));
+            source_.bound_extent(args[space[i]], size(axes_[i].strip(strip_positions(i, part_rows))));
         }
     }
 
@@ -456,9 +550,10 @@ private:
     std::array<Var, 3> q_{Var("qx"), Var("qy"), Var("qz")};
     std::array<Var, 3> phase_{Var("px"), Var("py"), Var("pz")};
     std::array<PhasedAxis, 3> axes_{};
+    std::array<Expr, 3> extent_;  // of the input
     RDom r_;
     Func source_{"source"}, sum_{"sum"}, phases_{"phases"};
-    bool leaves_input_ = false, uses_strip_ = false;
+    bool leaves_input_ = false, uses_strip_ = false, tiled_ = false;
     int channel_tile_ = 1, position_tile_ = 1;
 };
 
