@@ -7,6 +7,12 @@ namespace {
 // Kernels count in 32 bits, and their tiles reach past the end of an output by less than 2^20 elements.
 constexpr int64_t most = (int64_t{1} << 31) - (int64_t{1} << 20);
 
+// Before and after the axis together: what its last output's taps need beyond it.
+Size same_padding_in_all(const Axis &axis, const Size &extent) {
+    const Size last = times(quotient(minus(extent, 1), axis.stride), axis.stride);
+    return larger(minus(plus(last, axis.effective_kernel()), extent), 0);
+}
+
 class SizeInference {
 public:
     explicit SizeInference(const Layer &layer) : layer_(layer) {}
@@ -63,7 +69,10 @@ private:
     }
 
     Size output_extent(const Stage &stage, const Axis &axis, const Size &extent) {
-        if (axis.same_at_run_time) return plus(quotient(minus(extent, 1), axis.stride), 1);
+        if (axis.same_at_run_time) {
+            limit_same_padding(stage, axis, extent);
+            return plus(quotient(minus(extent, 1), axis.stride), 1);
+        }
         const int64_t padding = axis.pad_before + axis.pad_after;
         const int64_t pad = std::max(axis.pad_before, axis.pad_after);
         if (stage.pad_mode == PadMode::reflect && pad > 0) limit(extent, pad + 1, most);
@@ -77,6 +86,14 @@ private:
         const Size room = plus(extent, padding - axis.effective_kernel());
         limit(room, 0, most);
         return plus(quotient(room, axis.stride), 1);
+    }
+
+    // Reflected padding reaches one element less far than the input is long, circular padding as far. The larger half
+    // of pad=same goes after.
+    void limit_same_padding(const Stage &stage, const Axis &axis, const Size &extent) {
+        const Size after = quotient(plus(same_padding_in_all(axis, extent), 1), 2);
+        if (stage.pad_mode == PadMode::reflect) limit(minus(extent, after), 1, most);
+        if (stage.pad_mode == PadMode::circular) limit(minus(extent, after), 0, most);
     }
 
     // A tensor of an add or mul takes its `?` from the output; numbers must fit, 1 fits everything.
@@ -114,8 +131,7 @@ LayerSizes layer_sizes(const Layer &layer) {
 }
 
 Size same_padding(const Axis &axis, const Size &extent) {
-    const Size last = times(quotient(minus(extent, 1), axis.stride), axis.stride);
-    return quotient(larger(minus(plus(last, axis.effective_kernel()), extent), 0), 2);
+    return quotient(same_padding_in_all(axis, extent), 2);
 }
 
 }  // namespace convc

@@ -113,6 +113,22 @@ TEST(RuntimeExtents, ABatchOfNothingIsNothingToDo) {
     EXPECT_EQ(kernel->info().extent_count, 1U);
 }
 
+// pad=same comes to so much that the input is too short to be reflected or to be gone round.
+TEST(RuntimeExtents, SamePaddingBeyondWhatThereIsToRepeatIsRefused) {
+    for (const PadMode mode : {PadMode::reflect, PadMode::circular, PadMode::replicate}) {
+        std::vector<Axis> axes = test::line(4, 2, 0, 3);  // spans 10
+        axes[0].same_at_run_time = true;
+        const Layer layer =
+            LayerBuilder(test::tensor(Layout::nwc, 1, {runtime_extent}, 2)).conv(3, axes).pad_mode(mode);
+        const auto kernel = test::compile(layer);
+        ASSERT_TRUE(kernel);
+        for (int64_t width = 1; width < 12; width++) expect_right_or_refused(*kernel, layer, {width});
+        const int when_short = mode == PadMode::replicate ? CONVC_ERROR_NULL : CONVC_ERROR_EXTENT;
+        EXPECT_EQ(code_of(*kernel, {3}), when_short);
+        EXPECT_EQ(code_of(*kernel, {9}), CONVC_ERROR_NULL);
+    }
+}
+
 TEST(RuntimeExtents, ExtentsThatMakeNoSenseAreRefused) {
     const Layer layer = LayerBuilder(test::nhwc(runtime_extent, runtime_extent, 8, 4)).conv(4, square(3));
     const auto kernel = test::compile(layer);
