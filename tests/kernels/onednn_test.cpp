@@ -7,16 +7,10 @@
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/random_layer.h"
 #include "tests/support/sample_size.h"
+#include "tests/support/tally.h"
 
 namespace convc {
 namespace {
-
-// oneDNN's answer as the expected one; on real numbers it may be off by the same bound as the kernel.
-ReferenceResult as_expected(const test::Tensor &output, const ReferenceResult &reference) {
-    ReferenceResult expected{ReferenceTensor(output.begin(), output.end()), reference.error_bound};
-    for (double &bound : expected.error_bound) bound *= 2;
-    return expected;
-}
 
 void expect_agreement(StageKind kind, int wanted, std::vector<Layout> layouts, int64_t most_space) {
     test::RandomLayers layers(314159, {.layouts = std::move(layouts),
@@ -46,10 +40,12 @@ void expect_agreement(StageKind kind, int wanted, std::vector<Layout> layouts, i
         const auto of_integers = kernel->run(*integers);
         const auto of_reals = kernel->run(reals);
         ASSERT_TRUE(of_integers && of_reals);
+        test::tally().compared(kernel->info(), test::by_onednn);
+        test::tally().compared(kernel->info(), test::by_onednn);
         EXPECT_EQ(*of_integers, *oracle_integers);
         const Comparison comparison =
-            compare_output(layer.output(), *of_reals, as_expected(*oracle_reals, test::reference_of(layer, reals)),
-                           Tolerance::bounded);
+            compare_output(layer.output(), *of_reals,
+                           test::as_expected(*oracle_reals, test::reference_of(layer, reals)), Tolerance::bounded);
         EXPECT_TRUE(comparison.ok()) << comparison.message();
     }
     EXPECT_GT(compared, wanted * 3 / 4) << "oneDNN computes too few of the sample to prove anything";

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compiler/reference/runtime_extents.h"
+#include "tests/support/tally.h"
 
 namespace convc::test {
 namespace {
@@ -85,6 +86,7 @@ testing::AssertionResult KernelUnderTest::agrees(const LayerData &data, Toleranc
     if (!first || !second) return testing::AssertionFailure() << info_->layer << ": no output";
     const ReferenceResult expected = reference_of(layer_, data);
     const Comparison comparison = compare_output(layer_.output(), *first, expected, tolerance);
+    tally().compared(*info_, by_reference);
     const auto where = [&] { return std::string(info_->layer) + "\n  by " + info_->schedule + "\n  "; };
     if (!comparison.ok()) return testing::AssertionFailure() << where() << comparison.message();
     if (!same_bits(*first, *second)) {
