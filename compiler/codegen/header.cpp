@@ -42,9 +42,8 @@ std::vector<Parameter> packed_parameters(const HeaderEntry &entry) {
 }
 
 std::string describe_code(const Layer &layer, const Kernel &kernel) {
-    const std::string workspace = layer.inputs[0].type.has_runtime_extent()
-                                      ? "by the extents"
-                                      : fmt::format("{} bytes", kernel.workspace_bytes);
+    const std::string workspace =
+        layer.inputs[0].type.has_runtime_extent() ? "by the extents" : fmt::format("{} bytes", kernel.workspace_bytes);
     std::string text = fmt::format(" *     {:<10} {} bytes\n", "packed", kernel.packed_bytes);
     text += fmt::format(" *     {:<10} {}\n", "workspace", workspace);
     text += fmt::format(" *     {:<10} {} ({})\n", "schedule", in_comment(kernel.schedule), in_comment(kernel.origin));

@@ -52,6 +52,9 @@ public:
     // Packs the parameters and reserves the output. `data` must outlive the call.
     static Result<KernelCall> prepare(LoadedKernel kernel, const LayerData &data);
 
+    size_t packed_bytes() const { return kernel_.info().packed_bytes; }
+    size_t workspace_bytes() const { return kernel_.info().workspace(extents()); }
+
     int run();  // 0, or a CONVC_ERROR_*
     const std::vector<float> &output() const { return output_; }
 

@@ -30,7 +30,8 @@ Failed fill_extents(NamedTensor &x, std::span<const int64_t> given) {
         if (*extent != runtime_extent) continue;
         const int64_t least = extent == &x.type.batch ? 0 : 1;
         if (used < given.size()) {
-            if (given[used] < least) return invalid(fmt::format("extent {} of {} is not positive", given[used], x.name));
+            if (given[used] < least)
+                return invalid(fmt::format("extent {} of {} is not positive", given[used], x.name));
             *extent = given[used];
         }
         used++;

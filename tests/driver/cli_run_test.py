@@ -102,7 +102,7 @@ class Run(CliTest):
         self.assertNotEqual(output(), output("--seed", "1"))
 
     def test_what_has_no_kernel_is_refused_at_its_line(self):
-        self.write("net.conv", FILE + "layer s(x: f32 nhwc[1, 6, 6, 8]) = conv(8, 3x3)\n -> shuffle(2)\n")
+        self.write("net.conv", FILE + "layer s(x: f32 nhwc[1, 30000, 30000, 1]) = conv(2, 1x1)\n -> conv(3, 1x1)\n")
         self.convc("check", "net.conv")
         self.convc("explain", "net.conv:s", "--plan")
         for verb in ("run", "bench", "compile"):

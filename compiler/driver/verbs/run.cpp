@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "compiler/cost/cost.h"
+#include "compiler/cost/count.h"
 #include "compiler/driver/layer_run.h"
 #include "compiler/driver/tensor_io/read_tensor.h"
 #include "compiler/driver/verbs/speed_table.h"
@@ -62,6 +63,7 @@ Status assign_inputs(const std::vector<std::string> &arguments, const Layer &lay
 
 struct LayerResult {
     std::vector<int64_t> extents;  // the run-time ones
+    size_t packed_bytes = 0, workspace_bytes = 0;
     Speed speed;
     std::optional<Verification> verification;
 };
@@ -93,6 +95,8 @@ private:
     Result<LayerResult> run(KernelCall &call, const LayerData &data) {
         LayerResult result;
         result.extents = data.extents;
+        result.packed_bytes = call.packed_bytes();
+        result.workspace_bytes = call.workspace_bytes();
         const TimingOptions timing{options_.repeat, 0.2};
         Result<Speed> speed = measure_call(call, data.layer, timing, peak_);
         if (!speed) return speed.error();
@@ -123,6 +127,8 @@ void print_one(Console &console, const Plan &plan, const LayerResult &result, co
     console.print(fmt::format("{}\n", plan.layer.canonical_line()));
     if (!result.extents.empty()) console.print(fmt::format("  extents   {}\n", fmt::join(result.extents, ", ")));
     console.print(fmt::format("  schedule  {} ({})\n", print_schedules(plan.schedules()), plan.origin_name()));
+    console.print(fmt::format("  memory    {} bytes of packed weights, {} bytes of workspace\n",
+                              print_count(result.packed_bytes), print_count(result.workspace_bytes)));
     console.print(fmt::format("  time      minimum {} ms, median {} ms, {} run{}\n", milliseconds(speed.timing.minimum),
                               milliseconds(speed.timing.median), speed.timing.repeats,
                               speed.timing.repeats == 1 ? "" : "s"));

@@ -10,8 +10,9 @@
  *     int    NAME(const float *x, const void *packed, float *y, void *workspace);         0, or a CONVC_ERROR_*
  *     const convc_kernel_info *NAME_info(void);
  *
- * Run-time extents (`?` in the layer) come first in NAME and NAME_workspace_bytes, as int64_t, in x's axis order. A batch
- * of 0 is nothing to do: NAME returns 0 at once. Extents that make no sense are CONVC_ERROR_EXTENT, and a workspace of 0.
+ * Run-time extents (`?` in the layer) come first in NAME and NAME_workspace_bytes, as int64_t, in x's axis order. A
+ * batch of 0 is nothing to do: NAME returns 0 at once. Extents that make no sense are CONVC_ERROR_EXTENT, and a
+ * workspace of 0.
  *
  * packed and workspace are 64-byte aligned, NULL when their size is 0, and overlap nothing. The call allocates nothing
  * and may be made from many threads at once, each with its own workspace.
@@ -62,11 +63,11 @@ typedef struct convc_parameter_info {
 typedef struct convc_kernel_info {
     uint32_t abi;          /* CONVC_ABI */
     uint32_t extent_count; /* run-time extents that a call takes */
-    const char *name;     /* "res2_3x3" */
-    const char *layer;    /* "f32 nhwc[1, 56, 56, 64] -> conv(64, 3x3, pad=1) + bias + relu" */
-    const char *schedule; /* "direct(...)" */
-    const char *target;   /* "x86-64-linux-avx2-fma" */
-    const char *version;  /* of convc */
+    const char *name;      /* "res2_3x3" */
+    const char *layer;     /* "f32 nhwc[1, 56, 56, 64] -> conv(64, 3x3, pad=1) + bias + relu" */
+    const char *schedule;  /* "direct(...)" */
+    const char *target;    /* "x86-64-linux-avx2-fma" */
+    const char *version;   /* of convc */
     int32_t input_count;
     int32_t parameter_count;
     const convc_tensor_info *inputs; /* x first */
