@@ -1,11 +1,15 @@
 // chain: several stages in one kernel, the tensors between them never whole.
 //
-// Idea. A task computes its part of the last output strip by strip, a few rows at a time. For each strip it computes
-// the rows of every earlier stage that the strip needs and that are not there yet: rows that two strips share slide
-// along in a ring (Halide's sliding window and storage folding). What lies between two stages stays in cache, and a
-// layer forks once. Strips of rows: Alwani et al., "Fused-Layer CNN Accelerators" (2016). Only where two tasks meet are
-// rows computed twice. Where the stages behind the first reach across rows but not across columns (1x7 -> 7x1), strips
-// run along the width instead, and nothing is computed twice.
+// Idea. A task computes its part of the last output strip by strip, a few rows at a time, and before each strip those
+// rows of every earlier stage that it needs. What lies between two stages stays in cache, and a layer forks once. Rows
+// that two strips need (those round a 3x3) stay in a ring, which slides along; only where two tasks meet are rows
+// computed twice. Strips of rows: Alwani et al., "Fused-Layer CNN Accelerators" (2016). Where the stages behind the
+// first reach across rows but not across columns (1x7 -> 7x1), strips of columns compute nothing twice.
+//
+// The ring is Halide's sliding window. It slides one Func at a time, and safely only over rows that move evenly: with
+// the rows clamped to the image, or with strips of unequal size, Halide 21 was seen to compute others than the consumer
+// read. So the ring reaches past the image, where it holds nothing and takes no work, strips of a part are equal, and a
+// chain has one ring: strips before it are computed row by row, those behind it need no rows twice.
 //
 // Inside a strip every stage is what it would be alone: a register tile of channels x pixels for convolutions that sum
 // over channels (direct.cpp), a row of pixels for depthwise ones (depthwise.cpp).
@@ -16,6 +20,8 @@
 //
 // A shuffle costs nothing: the stage behind it reads the strip, and its packed weights, in the order in which they are
 // (chain_channels.h).
+//
+// Whether it pays is asked in refusal(): where it repeats more work than it saves, the stages follow one another.
 #include <fmt/format.h>
 
 #include <limits>
@@ -39,10 +45,7 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-constexpr int most_stages = 4;        // planning tries every length, and vectors0 to vectors3 are knobs
-constexpr double most_work = 1.12;    // of the slowest thread, against all work in equal shares
-constexpr double work_of_byte = 2;    // multiply-adds in the time that a byte takes to L2 or L3 and back (Zen 4)
-constexpr double work_of_join = 3e5;  // in the 5 us that threads take to meet and start again
+constexpr int most_stages = 4;  // planning tries every length, and vectors0 to vectors3 are knobs
 
 int as_int(int64_t value) {
     return static_cast<int>(value);
@@ -84,28 +87,6 @@ std::optional<std::string> stage_refusal(const StageGroup &group, int i, const T
     return std::nullopt;
 }
 
-// Multiply-adds that a thread does not lose by fusing: in walks through the cache, and in waiting for the others.
-double saved_work(const KernelRequest &request) {
-    const auto threads = static_cast<double>(planned_threads(request.target));
-    const auto joins = static_cast<double>(chain_links(request.group).size() - 1);
-    return work_of_byte * static_cast<double>(intermediate_bytes(request.group)) / threads + work_of_join * joins;
-}
-
-std::optional<std::string> work_refusal(const KernelRequest &request) {
-    const ChainShape shape(request);
-    const double share = chain_work(request.group) / static_cast<double>(planned_threads(request.target));
-    const char *how =
-        shape.has_one_ring() ? "" : "two stages behind the first reach across rows; in strips of columns, ";
-    if (shape.thread_work() > most_work * share) {
-        return fmt::format("{}{:.0f} % more work a thread: what is computed twice, and parts that are no equal shares",
-                           how, (shape.thread_work() / share - 1) * 100);
-    }
-    if (shape.repeated_work() <= saved_work(request)) return std::nullopt;
-    return fmt::format(
-        "{}{:.2g} million multiply-adds more a thread, which costs more than {:.0f} KB kept in cache save", how,
-        shape.repeated_work() * 1e-6, static_cast<double>(intermediate_bytes(request.group)) / 1024);
-}
-
 std::optional<std::string> refusal(const StageGroup &group, const Target &target) {
     if (group.count < 2) return "computes several stages at a time";
     if (group.count > most_stages) return fmt::format("computes at most {} stages at a time", most_stages);
@@ -123,7 +104,7 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &target
     if (is_depthwise(group.stage(last)) && is_permuted(group, last)) return "ends with depthwise behind a shuffle";
 
     const KernelRequest request{group, chain_default_schedule(group, target), target};
-    if (auto reason = work_refusal(request)) return reason;
+    if (auto reason = chain_work_refusal(request)) return reason;
     return chain_workspace_conflict(request);
 }
 

@@ -12,15 +12,24 @@
 namespace convc {
 namespace {
 
-constexpr int64_t most_rows = 64;  // in a strip that the machine model considers
+constexpr double most_work = 1.12;    // of the slowest thread, against all work in equal shares
+constexpr double work_of_byte = 2;    // multiply-adds in the time that a byte takes to L2 or L3 and back (Zen 4)
+constexpr double work_of_join = 3e5;  // in the 5 us that threads take to meet and start again
+constexpr int64_t most_rows = 64;     // in a strip that the machine model considers
 
 // How many columns a row of a stage has in a strip.
 int64_t row_columns(const ChainShape &shape, int i) {
     return shape.along_width() ? shape.strip_extent(i) : shape.strip_columns(i).size();
 }
 
-int64_t most_columns(const Stage &stage) {
-    return std::min<int64_t>(extent_along(stage.output, view_width), 16);
+// The widest register tile: a row, with the border that a stage behind it may want.
+int64_t most_columns(const StageGroup &group, const ChainLink &link) {
+    int64_t columns = extent_along(group.stage(link.stage).output, view_width);
+    for (int later = link.stage + 1; later < group.count; later++) {
+        const Axis axis = stage_axis(group.stage(later), view_width);
+        columns += axis.pad_before + axis.pad_after;
+    }
+    return std::min<int64_t>(columns, 30);
 }
 
 void set_knob(Schedule &schedule, const std::string &name, int64_t value) {
@@ -99,7 +108,7 @@ void choose_tiles(KernelRequest &request) {
     for (int i = 0; i <= shape.last(); i++) {
         const ChainLink &link = shape.link(i);
         const std::string columns = fmt::format("columns{}", link.stage);
-        const int64_t row = row_columns(shape, i), most = most_columns(shape.stage(i));
+        const int64_t row = row_columns(shape, i), most = most_columns(request.group, link);
         if (link.depthwise) {
             set_knob(request.schedule, columns, std::min(depthwise_columns(shape.stage(i), row), most));
             continue;
@@ -110,7 +119,29 @@ void choose_tiles(KernelRequest &request) {
     }
 }
 
+// Multiply-adds that a thread does not lose by fusing: in walks through the cache, and in waiting for the others.
+double saved_work(const KernelRequest &request) {
+    const auto threads = static_cast<double>(planned_threads(request.target));
+    const auto joins = static_cast<double>(chain_links(request.group).size() - 1);
+    return work_of_byte * static_cast<double>(intermediate_bytes(request.group)) / threads + work_of_join * joins;
+}
+
 }  // namespace
+
+std::optional<std::string> chain_work_refusal(const KernelRequest &request) {
+    const ChainShape shape(request);
+    const double share = chain_work(request.group) / static_cast<double>(planned_threads(request.target));
+    const char *how =
+        shape.has_one_ring() ? "" : "two stages behind the first reach across rows; in strips of columns, ";
+    if (shape.thread_work() > most_work * share) {
+        return fmt::format("{}{:.0f} % more work a thread: what is computed twice, and parts that are no equal shares",
+                           how, (shape.thread_work() / share - 1) * 100);
+    }
+    if (shape.repeated_work() <= saved_work(request)) return std::nullopt;
+    return fmt::format(
+        "{}{:.2g} million multiply-adds more a thread, which costs more than {:.0f} KB kept in cache save", how,
+        shape.repeated_work() * 1e-6, static_cast<double>(intermediate_bytes(request.group)) / 1024);
+}
 
 std::optional<std::string> chain_workspace_conflict(const KernelRequest &request) {
     const int64_t chain = ChainShape(request).workspace_bytes(), sequence = sequence_workspace_bytes(request.group);
@@ -136,7 +167,7 @@ std::vector<Knob> chain_knobs(const StageGroup &group, const Target &target) {
         }
         all.push_back({fmt::format("columns{}", link.stage),
                        fmt::format("stage {}: pixels in the register tile", group.first + link.stage), 1,
-                       most_columns(group.stage(link.stage))});
+                       most_columns(group, link)});
     }
     return all;
 }

@@ -19,4 +19,7 @@ Schedule chain_default_schedule(const StageGroup &group, const Target &target);
 // Why the strips need more memory than the tensors that they replace; nullopt where they do not.
 std::optional<std::string> chain_workspace_conflict(const KernelRequest &request);
 
+// Why fusing does not pay; nullopt where it does.
+std::optional<std::string> chain_work_refusal(const KernelRequest &request);
+
 }  // namespace convc

@@ -96,7 +96,7 @@ private:
 };
 
 double chain_work(const StageGroup &group);                 // multiply-adds, each once
-int64_t intermediate_bytes(const StageGroup &group);         // of the tensors between links
+int64_t intermediate_bytes(const StageGroup &group);        // of the tensors between links
 int64_t sequence_workspace_bytes(const StageGroup &group);  // one kernel a link: what that takes at least
 int64_t extent_along(const TensorType &type, ViewAxis axis);
 
