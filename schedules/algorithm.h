@@ -66,6 +66,7 @@ struct Algorithm {
     std::vector<KernelArgument> (*arguments)(const KernelRequest &request);
     // What `explain --plan` says of the kernel beside its knobs, a line each: "2 of 9 taps are zero and left out".
     std::vector<std::string> (*notes)(const KernelRequest &request) = nullptr;
+    int most_stages = 1;  // that one kernel computes; groups of more are refused
 };
 
 }  // namespace convc

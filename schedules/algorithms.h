@@ -5,6 +5,7 @@
 
 namespace convc {
 
+Algorithm chain_algorithm();
 Algorithm depthwise_algorithm();
 Algorithm direct_algorithm();
 Algorithm shuffle_algorithm();

@@ -417,7 +417,8 @@ Algorithm direct_algorithm() {
     return {"direct",  "a sum over taps in a register tile of channels x pixels",
             refusal,   knobs,
             conflict,  default_schedule,
-            arguments, notes};
+            arguments, notes,
+            2};
 }
 
 }  // namespace convc

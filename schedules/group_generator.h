@@ -128,15 +128,14 @@ protected:
         EpilogueOperands operands;
         operands.bias = [&] { return Halide::Expr(parameter(Parameter::Role::bias, in_stage)(at.c, at.g)); };
         operands.scale = [&] { return Halide::Expr(parameter(Parameter::Role::scale, in_stage)(at.c, at.g)); };
-        operands.tensor = [&](int index) { return operand_at(index, at); };
+        operands.tensor = [&](int index) { return operand_at(index, at.exprs()); };
         return apply_epilogues(stage(in_stage), value, operands);
     }
 
-private:
-    Halide::Expr operand_at(int index, const ActivationVars &at) {
+    // Of Layer::inputs[index], which is broadcast along its extents of 1.
+    Halide::Expr operand_at(int index, std::vector<Halide::Expr> where) {
         for (const KernelArgument &argument : arguments()) {
             if (argument.role != KernelArgument::Role::operand || argument.operand != index) continue;
-            std::vector<Halide::Expr> where = at.exprs();
             // A tile may reach past the last channel: what is computed there is not stored, but it must not be loaded.
             const int last = static_cast<int>(argument.view[view_channel].extent) - 1;
             where[view_channel] = Halide::min(Halide::likely(where[view_channel]), last);
@@ -148,6 +147,7 @@ private:
         return 0.0f;
     }
 
+private:
     std::map<std::string, Input *> inputs_;
     Halide::GeneratorOutput<Halide::Buffer<>> *output_ = nullptr;
 };
@@ -172,7 +172,6 @@ public:
     // Which channel's bias and scale stand at `at`.
     Halide::Expr output_channel(const Halide::Expr &at) const { return at; }
 
-    // Bias and scale are padded with zeros to whole tiles; weights are the derived class's business.
     void generate() {
         for (const KernelArgument &argument : arguments()) {
             if (argument.role == KernelArgument::Role::nonfinite) find_nonfinite(*packed_.at(argument.name()));
@@ -181,43 +180,58 @@ public:
             constrain(*packed_.at(argument.name()), argument.view);
             Halide::Func raw(argument.name() + "_raw"), packed = *packed_.at(argument.name());
             raw(Halide::_) = (*raw_.at(argument.name()))(Halide::_);
-            if (argument.parameter.role == Parameter::Role::weight) {
-                static_cast<Derived *>(this)->pack_weights(raw, packed);
-            } else {
-                pack_channels(argument, raw, packed);
-            }
+            static_cast<Derived *>(this)->pack_parameter(argument, raw, packed);
         }
     }
 
+    // Bias and scale are padded with zeros to whole tiles; weights are the derived class's business. A derived class
+    // may pack all parameters its own way.
+    void pack_parameter(const KernelArgument &argument, const Halide::Func &raw, const Halide::Func &packed) {
+        if (argument.parameter.role == Parameter::Role::weight) {
+            static_cast<Derived *>(this)->pack_weights(raw, packed);
+        } else {
+            pack_channels(argument, raw, packed);
+        }
+    }
+
+protected:
+    // The stage of the group that a parameter belongs to.
+    int stage_of(const KernelArgument &argument) const { return argument.parameter.stage - request().group.first; }
+
 private:
-    // packed(0) = 1 if some weight's exponent is all ones, else 0.
+    // packed(0) = 1 if some weight's exponent is all ones, in any stage, else 0.
     void find_nonfinite(Halide::Func packed) {
+        Halide::Expr any = 0;
         for (const KernelArgument &argument : arguments()) {
             if (argument.role != KernelArgument::Role::parameter) continue;
             if (argument.parameter.role != Parameter::Role::weight) continue;
-            Halide::Region bounds;
-            for (const ViewDimension &dimension : parameter_view(argument.parameter)) {
-                bounds.emplace_back(0, static_cast<int>(dimension.extent));
-            }
-            const Halide::RDom r(bounds, "r");
-            std::vector<Halide::Expr> where;
-            where.reserve(static_cast<size_t>(r.dimensions()));
-            for (int i = 0; i < r.dimensions(); i++) where.emplace_back(r[i]);
-            const Halide::Expr bits = Halide::reinterpret<int32_t>((*raw_.at(argument.name()))(where));
-            Halide::Func found("found");
-            found() = 0;
-            found() = Halide::max(found(), Halide::select((bits & 0x7f800000) == 0x7f800000, 1, 0));
-            found.compute_root();
-            Halide::Var i("i");
-            packed(i) = Halide::cast<float>(found());
+            any = Halide::max(any, nonfinite_in(argument));
         }
+        Halide::Var i("i");
+        packed(i) = Halide::cast<float>(any);
+    }
+
+    Halide::Expr nonfinite_in(const KernelArgument &weight) {
+        Halide::Region bounds;
+        for (const ViewDimension &dimension : parameter_view(weight.parameter)) {
+            bounds.emplace_back(0, static_cast<int>(dimension.extent));
+        }
+        const Halide::RDom r(bounds, "r");
+        std::vector<Halide::Expr> where;
+        where.reserve(static_cast<size_t>(r.dimensions()));
+        for (int i = 0; i < r.dimensions(); i++) where.emplace_back(r[i]);
+        const Halide::Expr bits = Halide::reinterpret<int32_t>((*raw_.at(weight.name()))(where));
+        Halide::Func found("found");
+        found() = 0;
+        found() = Halide::max(found(), Halide::select((bits & 0x7f800000) == 0x7f800000, 1, 0));
+        found.compute_root();
+        return found();
     }
 
     // packed(c, g) = raw(g * channels + c), 0 past the group's channels.
     void pack_channels(const KernelArgument &argument, const Halide::Func &raw, Halide::Func packed) {
         const int groups = static_cast<int>(argument.view[1].extent);
-        const int in_stage = argument.parameter.stage - request().group.first;
-        const int channels = static_cast<int>(stage(in_stage).out_channels) / groups;
+        const int channels = static_cast<int>(stage(stage_of(argument)).out_channels) / groups;
         Halide::Var c("c"), g("g");
         const Halide::Expr channel =
             g * channels + static_cast<Derived *>(this)->output_channel(Halide::min(c, channels - 1));

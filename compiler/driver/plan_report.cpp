@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "schedules/schedule_table.h"
@@ -37,6 +38,26 @@ std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned
     return all;
 }
 
+std::string stages(int first, int count) {
+    if (count == 1) return fmt::format("stage {}", first);
+    return fmt::format("stages {} to {}", first, first + count - 1);
+}
+
+// Why the group does not go on with the next stages, a line each.
+std::vector<std::string> not_fused(const Plan &plan, const PlannedGroup &planned) {
+    std::vector<std::string> lines;
+    if (plan.origin == Plan::Origin::pinned) return lines;
+    const int left = static_cast<int>(plan.layer.stages.size()) - planned.first_stage;
+    for (const Algorithm &algorithm : schedule_table()) {
+        for (int count = std::min(left, algorithm.most_stages); count > planned.stage_count; count--) {
+            const auto reason = algorithm.refusal({&plan.layer, planned.first_stage, count}, plan.target);
+            const std::string together = stages(planned.first_stage, count);
+            if (reason) lines.push_back(fmt::format("{} not by {}: {}", together, algorithm.name, *reason));
+        }
+    }
+    return lines;
+}
+
 std::vector<Knob> knobs(const Plan &plan, const PlannedGroup &planned) {
     const Algorithm *algorithm = algorithm_named(planned.schedule.algorithm);
     if (!algorithm) return {};
@@ -49,13 +70,9 @@ std::vector<std::string> notes(const Plan &plan, const PlannedGroup &planned) {
     return algorithm->notes({{&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target});
 }
 
-std::string stages(const PlannedGroup &planned) {
-    if (planned.stage_count == 1) return fmt::format("stage {}", planned.first_stage);
-    return fmt::format("stages {} to {}", planned.first_stage, planned.first_stage + planned.stage_count - 1);
-}
-
 std::string group_text(const Plan &plan, const PlannedGroup &planned) {
-    std::string text = fmt::format("  {}: {}\n", stages(planned), print_schedule(planned.schedule));
+    std::string text =
+        fmt::format("  {}: {}\n", stages(planned.first_stage, planned.stage_count), print_schedule(planned.schedule));
     for (const Knob &knob : knobs(plan, planned)) {
         const auto value = planned.schedule.knob(knob.name);
         text += fmt::format("    {} = {} of {} to {}: {}\n", knob.name, value.value_or(0), knob.low, knob.high,
@@ -65,6 +82,7 @@ std::string group_text(const Plan &plan, const PlannedGroup &planned) {
     for (const Considered &row : considered(plan, planned)) {
         text += fmt::format("    {} {}: {}\n", row.taken ? "taken:" : "not", row.algorithm, row.reason);
     }
+    for (const std::string &line : not_fused(plan, planned)) text += fmt::format("    {}\n", line);
     return text;
 }
 
@@ -84,6 +102,7 @@ ordered_json group_json(const Plan &plan, const PlannedGroup &planned) {
     for (const Considered &row : considered(plan, planned)) {
         group["considered"].push_back({{"algorithm", row.algorithm}, {"taken", row.taken}, {"reason", row.reason}});
     }
+    group["not_fused"] = not_fused(plan, planned);
     return group;
 }
 

@@ -78,7 +78,11 @@ Schedule ordered(const Algorithm &algorithm, const KernelRequest &request) {
 }
 
 // A chain of n stages is tried in at most this many times n groups: planning stays linear.
-constexpr int most_fused_stages = 4;
+int most_fused_stages() {
+    int most = 1;
+    for (const Algorithm &algorithm : schedule_table()) most = std::max(most, algorithm.most_stages);
+    return most;
+}
 
 // By the first algorithm that computes it; the schedule is empty where none does.
 PlannedGroup plan_group(const StageGroup &group, const Target &target) {
@@ -99,9 +103,10 @@ PlannedGroup plan_group(const StageGroup &group, const Target &target) {
 Result<Plan> make_plan(const Layer &layer, const Target &target) {
     Plan plan{layer, target, {}, Plan::Origin::standard};
     const int stages = static_cast<int>(layer.stages.size());
+    const int most = most_fused_stages();
     for (int stage = 0; stage < stages; stage += plan.groups.back().stage_count) {
         PlannedGroup planned;
-        for (int count = std::min(stages - stage, most_fused_stages); count > 0; count--) {
+        for (int count = std::min(stages - stage, most); count > 0; count--) {
             planned = plan_group({&plan.layer, stage, count}, target);
             if (!planned.schedule.algorithm.empty()) break;
         }

@@ -4,6 +4,7 @@
 // wrong side, another dilation of the same span) must be noticed, too.
 #include <gtest/gtest.h>
 
+#include "compiler/plan/plan.h"
 #include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
 
@@ -34,6 +35,10 @@ std::vector<Layer> layers() {
     all.push_back(LayerBuilder(test::tensor(Layout::ncw, 2, {7}, 4)).transposed(6, line(3, 3, 1, 2), 2).flip());
     LayerBuilder chain(test::nhwc(1, 6, 6, 4));
     all.push_back(chain.conv(8, square(1)).depthwise(square(3, 1, 1)).conv(3, square(1)));
+    LayerBuilder fused(test::nhwc(1, 9, 6, 4));
+    all.push_back(fused.conv(16, square(1)).depthwise(square(3, 1, 1)).conv(3, square(1)));
+    LayerBuilder shuffled(test::nhwc(1, 9, 7, 4));
+    all.push_back(shuffled.conv(8, square(3, 1, 1), 2).shuffle(2).conv(8, square(3, 1, 1), 4));
     return all;
 }
 
@@ -56,9 +61,24 @@ void expect_every_missing_weight_noticed(const test::CompiledKernel &kernel, con
     }
 }
 
+// By one thread chains are fused as far as they can be: the last two layers are one kernel each.
+Target one_thread() {
+    Target target = test::kernel_target();
+    target.threads = 1;
+    return target;
+}
+
+TEST(Mutation, OfFusedChains) {
+    for (size_t i : {layers().size() - 2, layers().size() - 1}) {
+        const Result<Plan> plan = make_plan(layers()[i], one_thread());
+        ASSERT_TRUE(plan);
+        EXPECT_EQ(plan->groups.size(), 1U) << layers()[i].canonical_line();
+    }
+}
+
 TEST(Mutation, EverySingleMissingWeightIsNoticed) {
     for (const Layer &layer : layers()) {
-        const auto kernel = test::compile(layer);
+        const auto kernel = test::compile(layer, {}, {}, one_thread());
         ASSERT_TRUE(kernel);
         auto integers = test::exact_data(layer, 3);
         ASSERT_TRUE(integers);

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "compiler/plan/plan.h"
 #include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/random.h"
@@ -14,6 +15,7 @@ namespace {
 
 using test::LayerBuilder;
 using test::LayerData;
+using test::line;
 using test::square;
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
@@ -28,8 +30,8 @@ void place(test::Tensor &tensor, test::Random &random, int count) {
 
 enum class In { inputs, parameters };
 
-void expect_right_with_nonfinite(const Layer &layer, In in) {
-    const auto kernel = test::compile(layer);
+void expect_right_with_nonfinite(const Layer &layer, In in, const Target &target = test::kernel_target()) {
+    const auto kernel = test::compile(layer, {}, {}, target);
     ASSERT_TRUE(kernel);
     test::Random random(99);
     for (int i = 0; i < test::sample_size(4, 40); i++) {
@@ -117,6 +119,33 @@ TEST(Nonfinite, ThroughAChain) {
     builder.conv(12, square(3, 1, 1)).epilogue(EpilogueKind::relu6).depthwise(square(3, 2, 1));
     builder.conv(5, square(1)).epilogue(EpilogueKind::relu);
     expect_right_with_nonfinite(builder, In::inputs);
+}
+
+// In one kernel each. Padding contributes nothing between its stages either: rows left out, columns guarded, a border
+// of zeros that meets a weight, strips along the width.
+std::vector<Layer> fused_chains() {
+    std::vector<Layer> all;
+    LayerBuilder residual(test::nhwc(1, 12, 11, 4));
+    residual.conv(16, square(1)).epilogue(EpilogueKind::relu6).depthwise(square(3, 1, 1));
+    all.push_back(residual.conv(5, square(1)).epilogue(EpilogueKind::relu));
+    LayerBuilder shuffled(test::nhwc(1, 12, 11, 4));
+    shuffled.conv(16, square(3, 1, 1), 2).epilogue(EpilogueKind::bias).shuffle(2);
+    all.push_back(shuffled.conv(8, square(3, 1, 1), 4));
+    LayerBuilder strip(test::tensor(Layout::ncw, 1, {40}, 4));
+    all.push_back(strip.conv(16, line(1)).depthwise(line(3, 1, 1)).conv(8, line(3, 1, 1)));
+    return all;
+}
+
+TEST(Nonfinite, ThroughAFusedChain) {
+    Target target = test::kernel_target();
+    target.threads = 1;
+    for (const Layer &layer : fused_chains()) {
+        const Result<Plan> plan = make_plan(layer, target);
+        ASSERT_TRUE(plan);
+        EXPECT_EQ(plan->groups.size(), 1U) << layer.canonical_line();
+        expect_right_with_nonfinite(layer, In::inputs, target);
+        expect_right_with_nonfinite(layer, In::parameters, target);
+    }
 }
 
 }  // namespace

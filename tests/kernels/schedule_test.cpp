@@ -30,23 +30,28 @@ std::optional<Schedule> draw_schedule(test::Random &random, const Algorithm &alg
 class Schedules : public testing::TestWithParam<uint64_t> {
 protected:
     void expect_schedules_right(StageKind kind, std::string_view name, int count) {
+        const int64_t most_space = kind == StageKind::transposed ? 8 : 16;  // the output has strides times as many
+        test::RandomLayers layers(GetParam() * 100 + static_cast<uint64_t>(kind),
+                                  {.kinds = {kind},
+                                   .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add},
+                                   .most_stages = 1,
+                                   .most_epilogues = 2,
+                                   .most_space = most_space,
+                                   .most_channels = 48,
+                                   .integers = true});
+        expect_schedules_right(layers, name, count, 20 * count);
+    }
+
+    // `count` of the first `most` layers that the algorithm computes in one kernel.
+    void expect_schedules_right(test::RandomLayers &layers, std::string_view name, int count, int most) {
         const Algorithm *algorithm = algorithm_named(name);
         ASSERT_NE(algorithm, nullptr);
         const Target target = test::kernel_target();
-        const uint64_t seed = GetParam() * 100 + static_cast<uint64_t>(kind);
-        const int64_t most_space = kind == StageKind::transposed ? 8 : 16;  // the output has strides times as many
-        test::RandomLayers layers(seed, {.kinds = {kind},
-                                         .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add},
-                                         .most_stages = 1,
-                                         .most_epilogues = 2,
-                                         .most_space = most_space,
-                                         .most_channels = 48,
-                                         .integers = true});
-        test::Random random(seed);
+        test::Random random(GetParam());
         int compiled = 0;
-        for (int i = 0; i < 20 * count && compiled < count; i++) {
+        for (int i = 0; i < most && compiled < count; i++) {
             const Layer layer = layers.next();
-            const StageGroup group{&layer, 0, 1};
+            const StageGroup group{&layer, 0, static_cast<int>(layer.stages.size())};
             if (algorithm->refusal(group, target)) continue;
             const std::optional<Schedule> schedule = draw_schedule(random, *algorithm, group, target);
             if (!schedule) continue;
@@ -68,6 +73,23 @@ TEST_P(Schedules, Depthwise) {
 }
 TEST_P(Schedules, Transposed) {
     expect_schedules_right(StageKind::transposed, "transposed", test::sample_size(8, 300));
+}
+
+TEST_P(Schedules, Chain) {
+    test::RandomLayers layers(
+        GetParam(),
+        {.kinds = {StageKind::convolution, StageKind::convolution, StageKind::depthwise, StageKind::shuffle},
+         .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add, EpilogueKind::scale},
+         .pad_modes = {PadMode::zeros, PadMode::zeros, PadMode::zeros, PadMode::reflect, PadMode::constant},
+         .most_stages = 4,
+         .most_epilogues = 2,
+         .most_space = 16,
+         .most_channels = 40,
+         .most_kernel = 3,
+         .constant_weights = false,
+         .integers = true});
+    const int count = test::sample_size(10, 300);
+    expect_schedules_right(layers, "chain", count, 1000 * count);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seed, Schedules, testing::Range<uint64_t>(0, 3));

@@ -59,7 +59,7 @@ KernelUnderTest::KernelUnderTest(const Layer &layer, const convc_kernel_info &in
     : layer_(resolved(layer, extents)), info_(&info), extents_(std::move(extents)) {}
 
 std::optional<Tensor> KernelUnderTest::run(const LayerData &data, CallSetting setting) const {
-    set_crash_note(info_->layer);
+    set_crash_note((std::string(info_->layer) + " by " + info_->schedule).c_str());
     const PackedKernel packed(*info_, data.parameters, setting);
     const std::vector<GuardedBuffer> inputs = constant_copies("an input", data.inputs, setting.placement);
     const std::vector<const float *> x = pointers(inputs);

@@ -1,0 +1,209 @@
+// The knobs of `chain`, what limits them, and what the machine model chooses.
+#include "schedules/chain_schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "schedules/chain_shape.h"
+#include "schedules/single_stage.h"
+
+namespace convc {
+namespace {
+
+constexpr double most_work = 1.12;    // of the slowest thread, against all work in equal shares
+constexpr double work_of_byte = 2;    // multiply-adds in the time that a byte takes to L2 or L3 and back (Zen 4)
+constexpr double work_of_join = 3e5;  // in the 5 us that threads take to meet and start again
+constexpr int64_t most_rows = 64;     // in a strip that the machine model considers
+
+// How many columns a row of a stage has in a strip.
+int64_t row_columns(const ChainShape &shape, int i) {
+    return shape.along_width() ? shape.strip_extent(i) : shape.strip_columns(i).size();
+}
+
+// The widest register tile: a row, with the border that a stage behind it may want.
+int64_t most_columns(const StageGroup &group, const ChainLink &link) {
+    int64_t columns = extent_along(group.stage(link.stage).output, view_width);
+    for (int later = link.stage + 1; later < group.count; later++) {
+        const Axis axis = stage_axis(group.stage(later), view_width);
+        columns += axis.pad_before + axis.pad_after;
+    }
+    return std::min<int64_t>(columns, 30);
+}
+
+void set_knob(Schedule &schedule, const std::string &name, int64_t value) {
+    for (auto &[knob, old] : schedule.knobs) {
+        if (knob == name) old = value;
+    }
+}
+
+// The direction and the parts with the least work for the slowest thread; among equals the fewest parts.
+void choose_parts(KernelRequest &request, const std::vector<Knob> &ranges) {
+    const int64_t most = 4 * planned_threads(request.target);
+    double best_work = std::numeric_limits<double>::max();
+    int64_t best_parts = 1, best_direction = 1;
+    for (int64_t along_width = ranges[1].low; along_width <= 1; along_width++) {
+        set_knob(request.schedule, "along_width", along_width);
+        const ViewAxis axis = along_width ? view_width : view_height;
+        const int64_t extent = extent_along(request.group.output(), axis);
+        if (along_width == 0 && !ChainShape(request).has_one_ring()) continue;
+        for (int64_t parts = 1; parts <= std::min(extent, most); parts++) {
+            set_knob(request.schedule, "parts", parts);
+            set_knob(request.schedule, "rows", ChainShape(request).piece());
+            // Another direction than that of the rows has to be worth it.
+            const double work = ChainShape(request).thread_work() * (along_width ? 1.1 : 1.0);
+            if (work >= best_work * 0.999) continue;
+            best_work = work, best_parts = parts, best_direction = along_width;
+        }
+    }
+    set_knob(request.schedule, "along_width", best_direction);
+    set_knob(request.schedule, "parts", best_parts);
+}
+
+bool fits(const KernelRequest &request) {
+    return ChainShape(request).cache_bytes() <= request.target.l2_bytes / 2 && !chain_workspace_conflict(request);
+}
+
+int64_t weight_bytes(const StageGroup &group) {
+    int64_t bytes = 0;
+    for (int i = 0; i < group.count; i++) {
+        for (const Parameter &parameter : group.layer->stage_parameters(group.first + i)) {
+            bytes += parameter.elements() * static_cast<int64_t>(sizeof(float));
+        }
+    }
+    return bytes;
+}
+
+// The smallest strips with enough pixels to read all weights for, and that compute little twice.
+void choose_rows(KernelRequest &request) {
+    const ChainShape shape(request);
+    const double across =
+        static_cast<double>(extent_along(request.group.output(), shape.along_width() ? view_height : view_width));
+    // Weights that do not stay in L2 beside the strips cost as much as so many pixels.
+    const double reading = weight_bytes(request.group) > request.target.l2_bytes / 4 ? 6 : 2;
+    double best_cost = std::numeric_limits<double>::max();
+    int64_t best = 1;
+    for (int64_t rows = 1; rows <= std::min<int64_t>(shape.piece(), most_rows); rows++) {
+        set_knob(request.schedule, "rows", rows);
+        if (rows > 1 && (!fits(request) || (!shape.along_width() && shape.piece() % rows != 0))) continue;
+        const double cost = ChainShape(request).thread_work() * (1 + reading / (across * static_cast<double>(rows)));
+        if (cost < 0.99 * best_cost) best_cost = cost, best = rows;
+    }
+    set_knob(request.schedule, "rows", best);
+}
+
+// A width for depthwise tiles that wastes nothing in the row's last one.
+int64_t depthwise_columns(const Stage &stage, int64_t row) {
+    const int64_t taps = stage_axis(stage, view_width).kernel;
+    const int64_t columns = std::min<int64_t>({row, 8, std::max<int64_t>(chain_unrolled_taps / taps, 1)});
+    for (int64_t smaller = columns; smaller > columns / 2; smaller--) {
+        if (row % smaller == 0) return smaller;
+    }
+    return columns;
+}
+
+void choose_tiles(KernelRequest &request) {
+    const ChainShape shape(request);
+    for (int i = 0; i <= shape.last(); i++) {
+        const ChainLink &link = shape.link(i);
+        const std::string columns = fmt::format("columns{}", link.stage);
+        const int64_t row = row_columns(shape, i), most = most_columns(request.group, link);
+        if (link.depthwise) {
+            set_knob(request.schedule, columns, std::min(depthwise_columns(shape.stage(i), row), most));
+            continue;
+        }
+        const RegisterTile tile = best_register_tile(link.channels, row, request.target);
+        set_knob(request.schedule, fmt::format("vectors{}", link.stage), tile.vectors);
+        set_knob(request.schedule, columns, std::min(tile.columns, most));
+    }
+}
+
+// Multiply-adds that a thread does not lose by fusing: in walks through the cache, and in waiting for the others.
+double saved_work(const KernelRequest &request) {
+    const auto threads = static_cast<double>(planned_threads(request.target));
+    const auto joins = static_cast<double>(chain_links(request.group).size() - 1);
+    return work_of_byte * static_cast<double>(intermediate_bytes(request.group)) / threads + work_of_join * joins;
+}
+
+}  // namespace
+
+std::optional<std::string> chain_work_refusal(const KernelRequest &request) {
+    const ChainShape shape(request);
+    const double share = chain_work(request.group) / static_cast<double>(planned_threads(request.target));
+    const char *how =
+        shape.has_one_ring() ? "" : "two stages behind the first reach across rows; in strips of columns, ";
+    if (shape.thread_work() > most_work * share) {
+        return fmt::format("{}{:.0f} % more work a thread: what is computed twice, and parts that are no equal shares",
+                           how, (shape.thread_work() / share - 1) * 100);
+    }
+    if (shape.repeated_work() <= saved_work(request)) return std::nullopt;
+    return fmt::format(
+        "{}{:.2g} million multiply-adds more a thread, which costs more than {:.0f} KB kept in cache save", how,
+        shape.repeated_work() * 1e-6, static_cast<double>(intermediate_bytes(request.group)) / 1024);
+}
+
+std::optional<std::string> chain_workspace_conflict(const KernelRequest &request) {
+    const int64_t chain = ChainShape(request).workspace_bytes(), sequence = sequence_workspace_bytes(request.group);
+    if (chain <= sequence) return std::nullopt;
+    return fmt::format("its strips take {} bytes of workspace, one stage after the other {}", chain, sequence);
+}
+
+std::vector<Knob> chain_knobs(const StageGroup &group, const Target &target) {
+    const int64_t height = extent_along(group.output(), view_height), width = extent_along(group.output(), view_width);
+    const int64_t extent = std::max(height, width);
+    std::vector<Knob> all{
+        {"stages", "stages in this kernel", group.count, group.count},
+        {"along_width", "1: strips of columns, 0: of rows", height == 1 ? 1 : 0, 1},
+        {"parts", "parallel parts of the strips' axis", 1, extent},
+        {"rows", "rows (or columns) of the last output in a strip", 1, extent},
+    };
+    for (const ChainLink &link : chain_links(group)) {
+        const int64_t lanes = target.vector_lanes();
+        if (!link.depthwise) {
+            all.push_back({fmt::format("vectors{}", link.stage),
+                           fmt::format("stage {}: vectors of channels in the register tile", group.first + link.stage),
+                           1, std::min<int64_t>((link.channels + lanes - 1) / lanes, 6)});
+        }
+        all.push_back({fmt::format("columns{}", link.stage),
+                       fmt::format("stage {}: pixels in the register tile", group.first + link.stage), 1,
+                       most_columns(group, link)});
+    }
+    return all;
+}
+
+std::optional<std::string> chain_conflict(const KernelRequest &request) {
+    const ChainShape shape(request);
+    const int64_t extent = extent_along(request.group.output(), shape.strip_axis());
+    if (*request.schedule.knob("parts") > extent) return "more parts than rows";
+    if (shape.rows() > shape.piece()) return "a strip is larger than its part";
+    if (!shape.along_width() && shape.piece() % shape.rows() != 0) return "strips of rows have to be equal";
+    if (!shape.along_width() && !shape.has_one_ring())
+        return "along the height, one stage behind the first may reach across rows";
+    for (int i = 0; i <= shape.last(); i++) {
+        if (!fits_registers({shape.vectors(i), shape.columns(i)}, request.target)) {
+            return fmt::format("the register tile of stage {} exceeds the vector registers",
+                               request.group.first + shape.link(i).stage);
+        }
+        if (shape.columns(i) > row_columns(shape, i)) {
+            return fmt::format("the register tile of stage {} is wider than its strip",
+                               request.group.first + shape.link(i).stage);
+        }
+    }
+    return chain_workspace_conflict(request);
+}
+
+Schedule chain_default_schedule(const StageGroup &group, const Target &target) {
+    const std::vector<Knob> ranges = chain_knobs(group, target);
+    Schedule lowest{"chain", {}};
+    for (const Knob &knob : ranges) lowest.knobs.emplace_back(knob.name, knob.low);
+    KernelRequest request{group, lowest, target};
+    choose_parts(request, ranges);
+    // What is stored depends on the tiles, but little.
+    choose_tiles(request);
+    choose_rows(request);
+    choose_tiles(request);
+    return request.schedule;
+}
+
+}  // namespace convc

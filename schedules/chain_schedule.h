@@ -1,0 +1,25 @@
+// The knobs of `chain`, what limits them, and what the machine model chooses. Part of chain.cpp.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schedules/algorithm.h"
+
+namespace convc {
+
+// Multiply-adds in one unrolled body of a depthwise stage: more takes LLVM seconds.
+inline constexpr int64_t chain_unrolled_taps = 128;
+
+std::vector<Knob> chain_knobs(const StageGroup &group, const Target &target);
+std::optional<std::string> chain_conflict(const KernelRequest &request);
+Schedule chain_default_schedule(const StageGroup &group, const Target &target);
+
+// Why the strips need more memory than the tensors that they replace; nullopt where they do not.
+std::optional<std::string> chain_workspace_conflict(const KernelRequest &request);
+
+// Why fusing does not pay; nullopt where it does.
+std::optional<std::string> chain_work_refusal(const KernelRequest &request);
+
+}  // namespace convc
