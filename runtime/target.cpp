@@ -90,6 +90,7 @@ std::string Target::full_name() const {
 
 std::vector<std::string> target_names() {
     std::vector<std::string> names;
+    names.reserve(isa_facts.size());
     for (const IsaFacts &row : isa_facts) names.emplace_back(row.name);
     return names;
 }

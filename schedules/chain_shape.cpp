@@ -223,7 +223,8 @@ namespace {
 // Multiply-adds of a link along one step of `axis`, over the whole batch.
 double work_of_step(const Stage &stage, ViewAxis axis) {
     const auto outputs = static_cast<double>(stage.output.elements().value_or(0));
-    const auto taps = static_cast<double>(stage.in_channels / stage.groups * stage.kernel_volume());
+    const int64_t taps_of_output = stage.in_channels / stage.groups * stage.kernel_volume();
+    const auto taps = static_cast<double>(taps_of_output);
     return outputs * taps / static_cast<double>(extent_along(stage.output, axis));
 }
 

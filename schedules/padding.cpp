@@ -8,21 +8,21 @@ using Halide::Func;
 using Halide::Var;
 
 // The input beyond `bounds`, which are undefined for axes without padding.
-Func extended(Func input, const Stage &stage, const Halide::Region &bounds) {
+Func extended(const Func &input, const Stage &stage, const Halide::Region &bounds) {
     namespace border = Halide::BoundaryConditions;
     switch (stage.pad_mode) {
         case PadMode::zeros:
             break;
         case PadMode::reflect:
-            return border::mirror_interior(std::move(input), bounds);
+            return border::mirror_interior(input, bounds);
         case PadMode::replicate:
-            return border::repeat_edge(std::move(input), bounds);
+            return border::repeat_edge(input, bounds);
         case PadMode::circular:
-            return border::repeat_image(std::move(input), bounds);
+            return border::repeat_image(input, bounds);
         case PadMode::constant:
-            return border::constant_exterior(std::move(input), static_cast<float>(stage.pad_value), bounds);
+            return border::constant_exterior(input, static_cast<float>(stage.pad_value), bounds);
     }
-    return border::constant_exterior(std::move(input), 0.0f, bounds);
+    return border::constant_exterior(input, 0.0f, bounds);
 }
 
 }  // namespace
@@ -44,8 +44,7 @@ Func with_border(Func input, const Stage &stage, const Placements &placements) {
         if (placement.tiled && !placement.padded) overrun[view_width + i] = {0, placement.extent};
     }
     // What a tile reads past the end of an axis without padding is not stored, but it must not be loaded from there.
-    const Func inside =
-        placements[0].tiled ? Halide::BoundaryConditions::repeat_edge(std::move(input), overrun) : input;
+    const Func inside = placements[0].tiled ? Halide::BoundaryConditions::repeat_edge(input, overrun) : input;
     const Func exterior = extended(inside, stage, padded);
     Var c("c"), g("g"), x("x"), y("y"), z("z"), n("n");
     Func bordered("bordered");

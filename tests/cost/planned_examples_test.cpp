@@ -53,7 +53,7 @@ TEST_P(Runnable, EveryLayerHasAPlan) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Examples, Runnable, testing::Values("edges", "mobilenet_v2", "odd", "resnet50"));
+INSTANTIATE_TEST_SUITE_P(Examples, Runnable, testing::Values("edges", "mobilenet_v2", "odd", "resnet50", "variants"));
 
 }  // namespace
 }  // namespace convc
