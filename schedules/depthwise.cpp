@@ -170,9 +170,20 @@ std::vector<std::string> notes(const KernelRequest &request) {
 }
 
 std::optional<std::string> conflict(const KernelRequest &request) {
-    const RegisterTile tile{1, *request.schedule.knob("columns")};
-    return fits_registers(tile, request.target) ? std::nullopt
-                                                : std::optional<std::string>("columns + 2 exceed the vector registers");
+    const Schedule &schedule = request.schedule;
+    const StageGroup &group = request.group;
+    const Stage &stage = group.stage(0);
+    const int64_t columns = *schedule.knob("columns");
+    if (!fits_registers({1, columns}, request.target)) return "columns + 2 exceed the vector registers";
+    if (!uses_strip(group)) return std::nullopt;
+    const int64_t channels =
+        (stage.in_channels + *schedule.knob("channel_parts") - 1) / *schedule.knob("channel_parts");
+    if (!in_tiles(group)) {
+        return strip_refusal(stage, outputs_of_part(output_view(group), *schedule.knob("parts")), channels);
+    }
+    const int64_t pixels =
+        vectors_of_channels(group, request.target) ? columns : columns * vector_extent(group, request.target);
+    return strip_refusal(stage, {*schedule.knob("row_tiles") * pixels, *schedule.knob("rows"), 1}, channels);
 }
 
 // Tasks of 8 rows of some 64 outputs, and of so many channels that their strip stays in half of L2.

@@ -137,7 +137,13 @@ std::optional<std::string> conflict(const KernelRequest &whole) {
     if (stage.in_channels / stage.groups % *schedule.knob("unroll") != 0) {
         return "unroll does not divide the input channels of a group";
     }
-    return std::nullopt;
+    if (!copies_input(request.group)) return std::nullopt;
+    if (in_tiles(request.group)) {
+        const int64_t columns = *schedule.knob("row_tiles") * tile.columns;
+        return strip_refusal(stage, {columns, *schedule.knob("rows"), 1}, stage.in_channels / stage.groups);
+    }
+    return strip_refusal(stage, outputs_of_part(output_view(request.group), *schedule.knob("parts")),
+                         stage.in_channels / stage.groups);
 }
 
 int64_t default_unroll(int64_t channels, const RegisterTile &tile) {

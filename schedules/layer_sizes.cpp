@@ -7,6 +7,9 @@ namespace {
 // Kernels count in 32 bits, and their tiles reach past the end of an output by less than 2^20 elements.
 constexpr int64_t most = (int64_t{1} << 31) - (int64_t{1} << 20);
 
+// No tile has more outputs along an axis: 64 register tiles of 30 vectors of 16 lanes.
+constexpr int64_t longest_tile = 1 << 15;
+
 // Before and after the axis together: what its last output's taps need beyond it.
 Size same_padding_in_all(const Axis &axis, const Size &extent) {
     const Size last = times(quotient(minus(extent, 1), axis.stride), axis.stride);
@@ -83,15 +86,23 @@ private:
             limit(output, 1, most);
             return output;
         }
+        limit_positions(axis, padding, extent);
         const Size room = plus(extent, padding - axis.effective_kernel());
         limit(room, 0, most);
         return plus(quotient(room, axis.stride), 1);
+    }
+
+    // Those of the padded input, up to what the last tile reads past the end.
+    void limit_positions(const Axis &axis, int64_t padding, const Size &extent) {
+        const int64_t beyond = padding + longest_tile * (axis.stride - 1);
+        if (beyond > 0 && !extent.known()) limit(plus(extent, beyond), 0, most);
     }
 
     // Reflected padding reaches one element less far than the input is long, circular padding as far. The larger half
     // of pad=same goes after.
     void limit_same_padding(const Stage &stage, const Axis &axis, const Size &extent) {
         const Size after = quotient(plus(same_padding_in_all(axis, extent), 1), 2);
+        limit_positions(axis, axis.effective_kernel(), extent);
         if (stage.pad_mode == PadMode::reflect) limit(minus(extent, after), 1, most);
         if (stage.pad_mode == PadMode::circular) limit(minus(extent, after), 0, most);
     }

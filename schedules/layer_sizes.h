@@ -32,7 +32,8 @@ struct LayerSizes {
 
 // By the rules of sema's shapes: a run-time extent is positive (a batch may be 0), every kernel fits, reflected and
 // circular padding finds what it repeats, `?` of a further tensor is the extent of the output it meets, and no tensor
-// has more than 2^31 - 2^20 elements: kernels count in 32 bits.
+// has more than 2^31 - 2^20 elements, nor an axis of unknown extent more positions with its padding: kernels count in
+// 32 bits.
 LayerSizes layer_sizes(const Layer &layer);
 
 // What pad=same comes to before an axis of which the extent is known at run time only (Axis::same_at_run_time).

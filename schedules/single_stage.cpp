@@ -53,6 +53,17 @@ std::optional<std::string> too_large(const char *what, const TensorType &type) {
     return fmt::format("{} {} has more than 2^31 - 1 elements", what, print_tensor(type));
 }
 
+// Positions along an axis are 32-bit numbers in a kernel: those of the padded input, or of what a transposed stage
+// leaves before its padding is cut off, and every step between taps and outputs.
+bool is_indexable(const Axis &axis, int64_t extent) {
+    constexpr int64_t most = std::numeric_limits<int32_t>::max();
+    const int64_t known = extent == runtime_extent ? 0 : extent;  // the entry point adds it up at every call
+    if (std::max({axis.stride, axis.dilation, axis.effective_kernel(), axis.pad_before, axis.pad_after}) > most) {
+        return false;
+    }
+    return axis.pad_before + axis.pad_after + known <= most;
+}
+
 }  // namespace
 
 bool flattens(const StageGroup &group) {
@@ -70,12 +81,38 @@ std::optional<std::string> general_refusal(const StageGroup &group) {
     if (group.count != 1) return "computes one stage at a time";
     if (auto reason = too_large("the input", group.input())) return reason;
     if (auto reason = too_large("the output", stage.output)) return reason;
+    const TensorType &padded = stage.kind == StageKind::transposed ? stage.output : group.input();
+    for (size_t i = 0; i < stage.axes.size(); i++) {
+        if (!is_indexable(stage.axes[i], padded.space[i])) {
+            return "indexes no more than 2^31 - 1 positions along an axis, padding included";
+        }
+    }
     for (const Parameter &parameter : group.layer->stage_parameters(group.first)) {
         if (parameter.elements() > std::numeric_limits<int32_t>::max() / 2) {
             return fmt::format("{} has more than 2^30 elements", parameter.name());
         }
     }
     return std::nullopt;
+}
+
+std::optional<std::string> strip_refusal(const Stage &stage, const std::array<int64_t, 3> &outputs, int64_t channels) {
+    constexpr int64_t most = std::numeric_limits<int32_t>::max();
+    int64_t bytes = channels * static_cast<int64_t>(sizeof(float));
+    for (size_t i = 0; i < outputs.size(); i++) {
+        const Axis axis = stage_axis(stage, static_cast<ViewAxis>(view_width + i));
+        const int64_t span = (outputs[i] - 1) * axis.stride + axis.effective_kernel();
+        if (__builtin_mul_overflow(bytes, span, &bytes)) bytes = most + 1;
+        bytes = std::min(bytes, most + 1);
+    }
+    if (bytes <= most) return std::nullopt;
+    return "a task's input with its border takes more than 2^31 - 1 bytes";
+}
+
+std::array<int64_t, 3> outputs_of_part(const View &output, int64_t parts) {
+    std::array<int64_t, 3> outputs{output[view_width].extent, output[view_height].extent, output[view_depth].extent};
+    int64_t &cut = outputs[static_cast<size_t>(parallel_axis(output) - view_width)];
+    cut = (cut + parts - 1) / parts;
+    return outputs;
 }
 
 std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int64_t groups,

@@ -2,6 +2,7 @@
 // algorithm.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,13 @@ bool flattens(const StageGroup &group);
 
 // Why no kernel of one stage computes this group yet; nullopt when nothing general stands against it.
 std::optional<std::string> general_refusal(const StageGroup &group);
+
+// Why the strip of input with its border that a task copies cannot be indexed; nullopt where it can. A task makes
+// `outputs` along width, height and depth, and reads `channels` of the input.
+std::optional<std::string> strip_refusal(const Stage &stage, const std::array<int64_t, 3> &outputs, int64_t channels);
+
+// The outputs of a task where `parts` cut the outermost spatial axis of a view whose extents are known.
+std::array<int64_t, 3> outputs_of_part(const View &output, int64_t parts);
 
 // x, weight (in `weight_extents`, unless constant), bias and scale padded to `padded_channels` a group, operands, y;
 // the activations seen as `groups` groups of channels. With `nonfinite`, that flag too.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "schedules/schedule_table.h"
 
@@ -84,6 +85,22 @@ int most_fused_stages() {
     return most;
 }
 
+// Packed memory, too, is indexed in 32 bits, and whole tiles make it larger than the parameters.
+std::optional<std::string> packing_refusal(const Algorithm &algorithm, const KernelRequest &request) {
+    for (const KernelArgument &argument : algorithm.arguments(request)) {
+        if (argument.role != KernelArgument::Role::parameter) continue;
+        if (view_elements(argument.view) <= std::numeric_limits<int32_t>::max()) continue;
+        return fmt::format("{} takes more than 2^31 - 1 elements when packed", argument.parameter.name());
+    }
+    return std::nullopt;
+}
+
+// Why an algorithm that computes this group does not with these knobs.
+std::optional<std::string> schedule_refusal(const Algorithm &algorithm, const KernelRequest &request) {
+    if (auto reason = algorithm.conflict(request)) return reason;
+    return packing_refusal(algorithm, request);
+}
+
 // By the first algorithm that computes it; the schedule is empty where none does.
 PlannedGroup plan_group(const StageGroup &group, const Target &target) {
     PlannedGroup planned{group.first, group.count, {}, {}};
@@ -92,7 +109,12 @@ PlannedGroup plan_group(const StageGroup &group, const Target &target) {
             planned.refusals.push_back({std::string(algorithm.name), *reason});
             continue;
         }
-        planned.schedule = algorithm.default_schedule(group, target);
+        Schedule schedule = algorithm.default_schedule(group, target);
+        if (const auto reason = schedule_refusal(algorithm, {group, schedule, target})) {
+            planned.refusals.push_back({std::string(algorithm.name), *reason});
+            continue;
+        }
+        planned.schedule = std::move(schedule);
         break;
     }
     return planned;
@@ -130,6 +152,9 @@ Result<PlannedGroup> pin_group(const StageGroup &group, const Schedule &schedule
                      fmt::format("{} cannot compute {}: {}", schedule.algorithm, stages, *reason)};
     }
     if (Status status = check_knobs(*algorithm, request); !status) return status.error();
+    if (const auto reason = packing_refusal(*algorithm, request)) {
+        return Error{Failure::invalid_input, fmt::format("{}: {}", print_schedule(schedule), *reason)};
+    }
     return PlannedGroup{group.first, group.count, ordered(*algorithm, request), {}};
 }
 

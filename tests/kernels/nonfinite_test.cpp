@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "compiler/plan/plan.h"
+#include "tests/kernels/specimens.h"
 #include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/random.h"
@@ -30,8 +31,9 @@ void place(test::Tensor &tensor, test::Random &random, int count) {
 
 enum class In { inputs, parameters };
 
-void expect_right_with_nonfinite(const Layer &layer, In in, const Target &target = test::kernel_target()) {
-    const auto kernel = test::compile(layer, {}, {}, target);
+void expect_right_with_nonfinite(const Layer &layer, In in, const Target &target = test::kernel_target(),
+                                 const std::vector<Schedule> &schedules = {}) {
+    const auto kernel = test::compile(layer, schedules, {}, target);
     ASSERT_TRUE(kernel);
     test::Random random(99);
     for (int i = 0; i < test::sample_size(4, 40); i++) {
@@ -147,6 +149,24 @@ TEST(Nonfinite, ThroughAFusedChain) {
         expect_right_with_nonfinite(layer, In::parameters, target);
     }
 }
+
+// Every algorithm of the table, as one kernel, with relu and clip behind it.
+class NonfiniteThroughEveryAlgorithm : public testing::TestWithParam<Specimen> {};
+
+TEST_P(NonfiniteThroughEveryAlgorithm, ReachesTheOutput) {
+    const Target target = specimen_target();
+    for (const EpilogueKind kind : {EpilogueKind::relu, EpilogueKind::clip}) {
+        const Layer layer = GetParam().of(5, 9).epilogue({kind, -1, 2, -1});
+        for (const Algorithm *algorithm : algorithms_for(layer, target)) {
+            const std::vector<Schedule> schedules{algorithm->default_schedule(whole(layer), target)};
+            expect_right_with_nonfinite(layer, In::inputs, target, schedules);
+            if (!layer.parameters().empty()) expect_right_with_nonfinite(layer, In::parameters, target, schedules);
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Layer, NonfiniteThroughEveryAlgorithm, testing::ValuesIn(specimens()),
+                         [](const testing::TestParamInfo<Specimen> &tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace convc
