@@ -148,7 +148,7 @@ TEST_F(Harness, NoticesWritesPastAnUnalignedEnd) {
 using HarnessDeathTest = Harness;
 
 TEST_F(HarnessDeathTest, GuardsEveryBuffer) {
-    const std::string where = "memory fault in: a kernel of this test's\n  at byte ";
+    const std::string where = "memory fault in: a kernel of this test's by none\n  at byte ";
     EXPECT_DEATH((void)verdict(run_past_y), where + "32 of y, which has 32");
     EXPECT_DEATH((void)verdict(run_before_y), where + "-4 of y, which has 32");
     EXPECT_DEATH((void)verdict(run_reading_past_x), where + "40 of an input, which has 40");

@@ -63,6 +63,7 @@ std::vector<double> rank_one_kernel(const Stage &stage, std::mt19937 &random) {
     for (const Axis &axis : stage.axes) {
         std::vector<double> product;
         std::vector<double> factor;
+        factor.reserve(static_cast<size_t>(axis.kernel));
         for (int64_t i = 0; i < axis.kernel; i++) factor.push_back(static_cast<double>(random() % 7) - 3);
         for (const double left : kernel) {
             for (const double right : factor) product.push_back(left * right);
@@ -85,7 +86,7 @@ TEST(FixIts, ChainOfARankOneKernelComputesTheSame) {
             const std::string text = layer.canonical_line();
             const std::string fixed = fixed_text(text, "rank-one-kernel");
             if (fixed.empty()) continue;
-            SCOPED_TRACE(text + "\n" + fixed);
+            SCOPED_TRACE(testing::Message() << text << "\n" << fixed);
             const Layer chain = only_layer(fixed);
             EXPECT_GT(chain.stages.size(), 1U);
             expect_same_results(layer, chain, i);
@@ -103,7 +104,7 @@ TEST(FixIts, DepthwiseOfAConvInGroupsComputesTheSame) {
         const std::string text = layer.canonical_line();
         const std::string fixed = fixed_text(text, "depthwise-as-groups");
         if (fixed.empty()) continue;
-        SCOPED_TRACE(text + "\n" + fixed);
+        SCOPED_TRACE(testing::Message() << text << "\n" << fixed);
         const Layer depthwise = only_layer(fixed);
         EXPECT_EQ(depthwise.stages[0].kind, StageKind::depthwise);
         expect_same_results(layer, depthwise, i);
