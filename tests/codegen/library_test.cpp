@@ -50,6 +50,7 @@ class SharedLibrary {
 public:
     explicit SharedLibrary(const std::vector<Kernel> &kernels) {
         std::vector<const Kernel *> pointers;
+        pointers.reserve(kernels.size());
         for (const Kernel &kernel : kernels) pointers.push_back(&kernel);
         const std::string archive = folder_.write("libnet.a", expect_value(write_archive(pointers, host_target())));
         const std::string path = folder_.path("libnet.so");

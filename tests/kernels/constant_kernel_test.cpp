@@ -62,6 +62,7 @@ TEST(SeparableKernels, OthersAreNot) {
 
 std::vector<double> random_factor(test::Random &random, int64_t taps) {
     std::vector<double> factor;
+    factor.reserve(static_cast<size_t>(taps));
     for (int64_t i = 0; i < taps; i++) factor.push_back(static_cast<double>(random.between(-3, 3)));
     factor[static_cast<size_t>(random.between(0, taps - 1))] = 2;
     return factor;

@@ -83,7 +83,8 @@ TEST(Activation, ErrorBoundFollowsTheSteepestSlope) {
     constexpr double step = 1e-3;
     for (const Epilogue &activation : activations) {
         double steepest = 0;
-        for (double at = -8; at < 8; at += step) {
+        for (int i = -8000; i < 8000; i++) {
+            const double at = i * step;
             BoundedNumber number{at, std::abs(at), step, 0};
             activate(activation, number);
             const double moved = std::abs(value_of(activation, at + step) - number.value);

@@ -255,6 +255,7 @@ TEST(Loader, LoadsFromManyThreads) {
     std::vector<std::thread> threads;
     std::atomic<int> failures = 0;
     const Kernel &kernel = doubling_kernel();
+    threads.reserve(8);
     for (int t = 0; t < 8; ++t) {
         threads.emplace_back([&] {
             for (int i = 0; i < 50; ++i) {

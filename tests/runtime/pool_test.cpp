@@ -233,6 +233,7 @@ TEST_P(Pool, RunsNestedLoopsInTheirTaskInWhatIsLeftOfItsArena) {
 TEST_P(Pool, ServesManyCallersAtOnce) {
     std::atomic<int> failures = 0;
     std::vector<std::thread> callers;
+    callers.reserve(16);
     for (int caller = 0; caller < 16; ++caller) {
         callers.emplace_back([&, caller] {
             for (int round = 0; round < 300; ++round) {
