@@ -33,6 +33,7 @@ public:
         const bool three_axes = layer_.inputs[0].type.rank() == 3;
         for (const int64_t most : three_axes ? std::vector<int64_t>{2, 4, 9} : std::vector<int64_t>{2, 7, 13, 33}) {
             std::vector<int64_t> extents;
+            extents.reserve(unknown);
             for (size_t i = 0; i < unknown; i++)
                 extents.push_back(random_.between(1, i == 0 ? std::min<int64_t>(most, 9) : most));
             at_one_size(extents);

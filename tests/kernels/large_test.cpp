@@ -69,6 +69,7 @@ TEST(Large, ChannelOffsets) {
     constexpr int64_t width = 130'000'000;
     constexpr int64_t channels = 16;
     std::vector<std::pair<int64_t, float>> elements;
+    elements.reserve(channels);
     for (int64_t c = 0; c < channels; c++) elements.emplace_back((c + 1) * width - 1, static_cast<float>(c + 1));
     const Layer depthwise = LayerBuilder(test::tensor(Layout::ncw, 1, {width}, channels)).depthwise(line(1, width - 1));
     const Tensor y = output_of(depthwise, elements);

@@ -60,6 +60,7 @@ protected:
             ASSERT_TRUE(kernel);
             for (const int64_t most : {2, 8, 20, 70}) {
                 std::vector<int64_t> sizes;
+                sizes.reserve(extents);
                 for (size_t axis = 0; axis < extents; axis++) sizes.push_back(random.between(1, axis == 0 ? 8 : most));
                 expect_right_or_refused(*kernel, layer, sizes);
             }

@@ -82,6 +82,7 @@ TEST(Threads, SixteenCallersAtOnce) {
         const float *const x[] = {data.inputs[0].data()};
         std::atomic<int> wrong{0};
         std::vector<std::thread> threads;
+        threads.reserve(static_cast<size_t>(callers));
         for (int i = 0; i < callers; i++) {
             threads.emplace_back([&] {
                 const size_t bytes = expected->size() * sizeof(float);
