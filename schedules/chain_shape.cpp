@@ -165,7 +165,7 @@ int64_t ChainShape::strip_extent(int i) const {
     int64_t extent = rows();
     for (int later = last(); later > i; later--) {
         const Axis axis = stage_axis(stage(later), strip_axis());
-        extent = (extent - 1) * axis.stride + axis.effective_kernel();
+        extent = input_span(axis, extent);
     }
     return extent;
 }
@@ -195,7 +195,7 @@ int64_t ChainShape::strip_bytes(int i) const {
 
 int64_t ChainShape::copy_extent() const {
     const Axis axis = stage_axis(stage(0), strip_axis());
-    return (strip_extent(0) - 1) * axis.stride + axis.effective_kernel();
+    return input_span(axis, strip_extent(0));
 }
 
 int64_t ChainShape::copy_bytes() const {
@@ -298,7 +298,7 @@ int64_t padded_input_bytes(const Stage &stage, const TensorType &input) {
     int64_t elements = input.batch * input.channels;
     for (ViewAxis axis : {view_width, view_height, view_depth}) {
         const Axis geometry = stage_axis(stage, axis);
-        elements *= (extent_along(stage.output, axis) - 1) * geometry.stride + geometry.effective_kernel();
+        elements *= input_span(geometry, extent_along(stage.output, axis));
     }
     return block_bytes(elements);
 }

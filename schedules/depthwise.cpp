@@ -194,9 +194,7 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
         {ranges[0].high, 8, std::max<int64_t>(most_unrolled_taps / stage_axis(stage, view_width).kernel, 1)});
     const int64_t pixels = vectors_of_channels(group, target) ? columns : columns * vector_extent(group, target);
     const int64_t row_tiles = (64 + pixels - 1) / pixels;
-    const auto span = [&](ViewAxis axis, int64_t outputs) {
-        return (outputs - 1) * stage_axis(stage, axis).stride + stage_axis(stage, axis).effective_kernel();
-    };
+    const auto span = [&](ViewAxis axis, int64_t outputs) { return input_span(stage_axis(stage, axis), outputs); };
     const int64_t plane = span(view_width, row_tiles * pixels) * span(view_height, 8) * span(view_depth, 1) * 4;
     const int64_t strips = (plane * stage.in_channels * 2 + target.l2_bytes - 1) / target.l2_bytes;
     return {"depthwise",
@@ -337,10 +335,6 @@ private:
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
     }
 
-    static Expr within(const Expr &position, const Placement &placed) {
-        return position >= placed.before && position < placed.before + placed.extent;
-    }
-
     // Of the tap r_: from packed memory, or from a table in the object.
     Expr weight() {
         if (!stage().weights) return parameter(Parameter::Role::weight)(v_.c, r_[0], r_[1], r_[2]);
@@ -417,7 +411,7 @@ private:
         if (!tiled) return;
         const Axis ay = stage_axis(stage(), view_height);
         row_pass_.bound_extent(v_.x, task_columns()).bound_extent(v_.c, task_channels_);
-        row_pass_.bound_extent(v_.y, (static_cast<int>(rows) - 1) * size(ay.stride) + size(ay.effective_kernel()));
+        row_pass_.bound_extent(v_.y, size(input_span(ay, rows)));
         for (const Var &var : {v_.g, v_.z, v_.n}) row_pass_.bound_extent(var, 1);
     }
 

@@ -146,19 +146,9 @@ std::optional<std::string> conflict(const KernelRequest &whole) {
                          stage.in_channels / stage.groups);
 }
 
-int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
-    for (int64_t unroll : {4, 3, 2}) {
-        if (channels % unroll == 0 && unroll * tile.vectors * tile.columns <= 128) return unroll;
-    }
-    return 1;
-}
-
 // Bytes of the strip that a task of `columns` x `rows` outputs reads.
 int64_t strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
-    const auto span = [&](ViewAxis axis, int64_t outputs) {
-        const Axis geometry = stage_axis(stage, axis);
-        return (outputs - 1) * geometry.stride + geometry.effective_kernel();
-    };
+    const auto span = [&](ViewAxis axis, int64_t outputs) { return input_span(stage_axis(stage, axis), outputs); };
     return span(view_width, columns) * span(view_height, rows) * span(view_depth, 1) * stage.in_channels /
            stage.groups * 4;
 }
@@ -297,10 +287,6 @@ private:
     // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
     // that leaves the padding out. Where all weights are finite, this is one well predicted branch a tile.
     Expr nonfinite() { return flag() > 0.5f; }
-
-    static Expr within(const Expr &position, const Placement &placed) {
-        return position >= placed.before && position < placed.before + placed.extent;
-    }
 
     void schedule_update(Halide::Stage update, int unrolled) {
         RVar ro("ro"), ri("ri");

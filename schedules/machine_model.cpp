@@ -47,6 +47,13 @@ RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &
     return best;
 }
 
+int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
+    for (int64_t unroll : {4, 3, 2}) {
+        if (channels % unroll == 0 && unroll * tile.vectors * tile.columns <= 128) return unroll;
+    }
+    return 1;
+}
+
 int64_t planned_threads(const Target &target) {
     return target.threads > 0 ? target.threads : 8;
 }

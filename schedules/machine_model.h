@@ -21,6 +21,10 @@ bool fits_registers(const RegisterTile &tile, const Target &target);
 // and what rounding `channels` up to vectors and `pixels` to columns wastes.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target);
 
+// How many of `channels` one turn of the inner loop over such a tile sums up: a divisor of them, the body no longer
+// than some 128 multiply-adds.
+int64_t default_unroll(int64_t channels, const RegisterTile &tile);
+
 // Threads to plan for: the target's, or 8 when it does not say.
 int64_t planned_threads(const Target &target);
 

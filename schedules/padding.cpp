@@ -27,6 +27,10 @@ Func extended(const Func &input, const Stage &stage, const Halide::Region &bound
 
 }  // namespace
 
+Expr within(const Expr &position, const Placement &placed) {
+    return position >= placed.before && position < placed.before + placed.extent;
+}
+
 // As same_padding() in layer_sizes.h.
 Expr padding_before(const Axis &axis, const Expr &extent) {
     if (!axis.same_at_run_time) return static_cast<int>(axis.pad_before);
@@ -76,8 +80,7 @@ void schedule_tile_strip(Func bordered, Func consumer, const Var &task, int lane
     const std::array<int, 3> tile{columns, rows, 1};
     for (size_t i = 0; i < tile.size(); i++) {
         const Axis axis = stage_axis(stage, static_cast<ViewAxis>(view_width + i));
-        const int span = static_cast<int>(axis.effective_kernel());
-        bordered.bound_extent(args[view_width + i], (tile[i] - 1) * static_cast<int>(axis.stride) + span);
+        bordered.bound_extent(args[view_width + i], static_cast<int>(input_span(axis, tile[i])));
     }
     bordered.bound_extent(args[view_group], 1).bound_extent(args[view_batch], 1);
 }

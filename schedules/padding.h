@@ -20,6 +20,9 @@ struct Placement {
 };
 using Placements = std::array<Placement, 3>;  // width, height, depth
 
+// Whether a position in padded coordinates lies in the input.
+Halide::Expr within(const Halide::Expr &position, const Placement &placed);
+
 // Elements of padding before the input, whose extent matters for Axis::same_at_run_time alone.
 Halide::Expr padding_before(const Axis &axis, const Halide::Expr &extent);
 

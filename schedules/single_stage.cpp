@@ -20,8 +20,9 @@ bool has_padding(const Stage &stage) {
 }
 
 bool pads_with_zeros(const Stage &stage) {
-    return has_padding(stage) && (stage.pad_mode == PadMode::zeros || stage.pad_value == 0) &&
-           (stage.pad_mode == PadMode::zeros || stage.pad_mode == PadMode::constant);
+    const bool zeros =
+        stage.pad_mode == PadMode::zeros || (stage.pad_mode == PadMode::constant && stage.pad_value == 0);
+    return has_padding(stage) && zeros;
 }
 
 bool is_pointwise(const Stage &stage) {
@@ -100,8 +101,7 @@ std::optional<std::string> strip_refusal(const Stage &stage, const std::array<in
     int64_t bytes = channels * static_cast<int64_t>(sizeof(float));
     for (size_t i = 0; i < outputs.size(); i++) {
         const Axis axis = stage_axis(stage, static_cast<ViewAxis>(view_width + i));
-        const int64_t span = (outputs[i] - 1) * axis.stride + axis.effective_kernel();
-        if (__builtin_mul_overflow(bytes, span, &bytes)) bytes = most + 1;
+        if (__builtin_mul_overflow(bytes, input_span(axis, outputs[i]), &bytes)) bytes = most + 1;
         bytes = std::min(bytes, most + 1);
     }
     if (bytes <= most) return std::nullopt;

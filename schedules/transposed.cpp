@@ -214,13 +214,6 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     return std::nullopt;
 }
 
-int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
-    for (int64_t unroll : {4, 3, 2}) {
-        if (channels % unroll == 0 && unroll * tile.vectors * tile.columns <= 128) return unroll;
-    }
-    return 1;
-}
-
 // Whether vectors of pixels waste fewer lanes; by half, since their outputs are stored one by one.
 bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
     const int64_t lanes = target.vector_lanes();
