@@ -5,12 +5,19 @@
 // XNNPACK needs 2.0, oneDNN 1.25). The vector runs over channels where they lie densely, and over pixels where they do
 // not: in channels-first layouts and where there are fewer channels than lanes.
 //
-// Padding. With zeros, no padded copy: rows outside are left out of the reduction, and the select that guards columns
-// outside stands in the first and last tile of a row only (Halide's loop partitioning, by likely()). Constant weights
-// become literals, zero taps vanish, and the border is a strip in the workspace, since the unrolled taps would multiply
-// the border code; so it is where the border is anything but zeros, and where extents are known at run time only: there
-// a task is a tile of constant size, and its strip reaches past the end of the input where the tile does.
+// Where the vector runs over pixels, rows are short of vectors (one of 8 lanes and its shifted neighbour make up a row
+// of 14), and a sum of one accumulator waits for every multiply-add: there the register tile holds several rows.
+//
+// Padding. With zeros and vectors of channels, no padded copy: rows outside are left out of the reduction, so are
+// columns outside under a whole tile, and the select that guards the others stands in the first and last tile of a row
+// only (Halide's loop partitioning, by likely()). Elsewhere the border is a strip in the workspace: for vectors of
+// pixels (a plane of one channel, which stays in L1); for constant weights, which become literals without the zero
+// taps, since the unrolled taps would multiply the border code; where the border is anything but zeros; and where
+// extents are known at run time only: there a task is a tile of constant size, and its strip reaches past the end of
+// the input where the tile does.
 #include <fmt/format.h>
+
+#include <limits>
 
 #include "schedules/algorithms.h"
 #include "schedules/constant_kernel.h"
@@ -83,7 +90,18 @@ bool is_literal(const Stage &stage) {
 // Whether the kernel copies its input into a strip with the border around it.
 bool uses_strip(const StageGroup &group) {
     const Stage &stage = group.stage(0);
-    return in_tiles(group) || (has_padding(stage) && (is_literal(stage) || !pads_with_zeros(stage)));
+    const bool planes = output_view(group)[view_channel].stride != 1;
+    return in_tiles(group) || (has_padding(stage) && (planes || is_literal(stage) || !pads_with_zeros(stage)));
+}
+
+// Whether the register tile may hold several rows.
+bool tiles_rows(const StageGroup &group, const Target &target) {
+    if (in_tiles(group) || vectors_of_channels(group, target)) return false;
+    return uses_strip(group) || !is_padded(stage_axis(group.stage(0), view_height));
+}
+
+int64_t rows_of_part(const StageGroup &group, int64_t parts) {
+    return outputs_of_part(output_view(group), parts)[view_height - view_width];
 }
 
 // Whether zeros of the strip meet weights, which may be NaN or infinite, and have to be left out then.
@@ -124,6 +142,10 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     all.push_back({"channel_parts", "parallel parts of the channels", 1,
                    cuts_channels(group) ? std::max<int64_t>(vectors, 1) : 1});
     all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
+    if (tiles_rows(group, target)) {
+        all.push_back({"register_rows", "rows of outputs in the register tile", 1,
+                       std::min<int64_t>(output[view_height].extent, 16)});
+    }
     if (factors_of(group.stage(0))) {
         const bool always = group.stage(0).kernel_volume() > most_literal_taps;
         all.push_back({"separable", "1: the constant kernel as a row, then a column", always ? 1 : 0, 1});
@@ -174,7 +196,13 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     const StageGroup &group = request.group;
     const Stage &stage = group.stage(0);
     const int64_t columns = *schedule.knob("columns");
-    if (!fits_registers({1, columns}, request.target)) return "columns + 2 exceed the vector registers";
+    const int64_t register_rows = schedule.knob("register_rows").value_or(1);
+    if (!fits_registers({1, columns * register_rows}, request.target)) {
+        return "columns * register_rows + 2 exceed the vector registers";
+    }
+    if (!in_tiles(group) && register_rows > rows_of_part(group, *schedule.knob("parts"))) {
+        return "register_rows exceeds the rows of a part";
+    }
     if (!uses_strip(group)) return std::nullopt;
     const int64_t channels =
         (stage.in_channels + *schedule.knob("channel_parts") - 1) / *schedule.knob("channel_parts");
@@ -205,19 +233,50 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
              {"channels_outside", 0}}};
 }
 
+// Some 8. The row's last tile is shifted inwards: prefer a tile that wastes nothing, and whose taps in padding can be
+// left out for that (33 columns under dilation 12: 11 take half the time that 8 take).
+int64_t default_columns(int64_t row, int64_t most, const Target &target) {
+    const int64_t usual = std::min<int64_t>(most, 8);
+    for (int64_t columns = usual; columns > usual / 2; columns--) {
+        if (row % columns == 0) return columns;
+    }
+    for (int64_t columns = usual + 1; columns <= most; columns++) {
+        if (row % columns == 0 && fits_registers({1, columns}, target)) return columns;
+    }
+    return usual;
+}
+
+// The tile of vectors x rows of a plane with the fewest cycles: those that fewer than 8 accumulators wait for one
+// another, and what the last tiles compute twice. Of equals the largest, whose rows share most inputs; under a stride,
+// where an input takes two loads and a shuffle, the smallest (3x3 stride 2 at 112 x 112: 0.09 ms, the largest 0.12).
+RegisterTile default_pixel_tile(const StageGroup &group, int64_t width, int64_t rows, int64_t most_vectors,
+                                const Target &target) {
+    constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
+    const Axis axis = stage_axis(group.stage(0), view_width);
+    const int64_t lanes = vector_extent(group, target);
+    RegisterTile best;
+    int64_t least = std::numeric_limits<int64_t>::max();
+    for (int64_t vectors = 1; vectors <= most_vectors; vectors++) {
+        for (int64_t tile_rows = 1; tile_rows <= std::min<int64_t>(rows, 16); tile_rows++) {
+            const int64_t sums = vectors * tile_rows;
+            if (sums > 1 && (!fits_registers({1, sums}, target) || sums * axis.kernel > most_unrolled_taps)) break;
+            const int64_t tiles = ceil_divided(width, vectors * lanes) * ceil_divided(rows, tile_rows);
+            const int64_t cycles = tiles * std::max(sums, independent_sums);
+            if (cycles > least || (cycles == least && axis.stride > 1)) continue;
+            least = cycles;
+            best = {vectors, tile_rows};
+        }
+    }
+    return best;
+}
+
 Schedule default_parts(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const std::vector<Knob> ranges = knobs(group, target);
     const int64_t taps = stage_axis(group.stage(0), view_width).kernel;
-    int64_t columns = std::min<int64_t>({ranges[0].high, 8, std::max<int64_t>(most_unrolled_taps / taps, 1)});
-    // The row's last tile is shifted inwards: prefer a tile that wastes nothing.
+    const int64_t most_columns = std::min(ranges[0].high, std::max<int64_t>(most_unrolled_taps / taps, 1));
     const int64_t row = vectors_of_channels(group, target) ? int64_t{output[view_width].extent} : ranges[0].high;
-    for (int64_t smaller = columns; smaller > columns / 2; smaller--) {
-        if (row % smaller == 0) {
-            columns = smaller;
-            break;
-        }
-    }
+    const int64_t columns = default_columns(row, most_columns, target);
     const int64_t rows = output[parallel_axis(output)].extent;
     const int64_t parts = balanced_parts(rows, output[view_batch].extent, target);
     const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
@@ -226,8 +285,27 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
             {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
 }
 
+// Vectors of pixels: parts are of channels, whose planes share nothing, as far as there are enough of them.
+Schedule default_planes(const StageGroup &group, const Target &target) {
+    const View output = output_view(group);
+    const std::vector<Knob> ranges = knobs(group, target);
+    const int64_t batch = output[view_batch].extent;
+    const int64_t channel_parts = std::min(balanced_parts(output[view_channel].extent, batch, target), ranges[2].high);
+    const int64_t parts = balanced_parts(output[parallel_axis(output)].extent, batch * channel_parts, target);
+    const RegisterTile tile =
+        default_pixel_tile(group, output[view_width].extent, rows_of_part(group, parts), ranges[0].high, target);
+    return {"depthwise",
+            {{"columns", tile.vectors},
+             {"parts", parts},
+             {"channel_parts", channel_parts},
+             {"channels_outside", 0},
+             {"register_rows", tile.columns}}};
+}
+
 Schedule default_schedule(const StageGroup &group, const Target &target) {
-    Schedule schedule = in_tiles(group) ? default_tiles(group, target) : default_parts(group, target);
+    Schedule schedule = in_tiles(group)             ? default_tiles(group, target)
+                        : tiles_rows(group, target) ? default_planes(group, target)
+                                                    : default_parts(group, target);
     choose_separable(schedule, group.stage(0));
     return schedule;
 }
@@ -247,7 +325,7 @@ class Depthwise : public KernelGenerator<Depthwise> {
 public:
     GeneratorParam<int> columns{"columns", 1}, parts{"parts", 1}, channel_parts{"channel_parts", 1};
     GeneratorParam<int> channels_outside{"channels_outside", 0}, row_tiles{"row_tiles", 1}, rows{"rows", 1};
-    GeneratorParam<int> separable{"separable", 0};
+    GeneratorParam<int> separable{"separable", 0}, register_rows{"register_rows", 1};
 
     void generate() {
         constrain_buffers();
@@ -279,7 +357,7 @@ public:
                                     rows);
                 source_.bound_extent(v_.c, task_channels_ / multiplier_);
             } else {
-                schedule_strip(source_, output(), task, strip_lanes, arguments()[0].view);
+                schedule_strip(source_, output(), strip_loop(task), strip_lanes, arguments()[0].view);
             }
         }
         if (separable != 0) schedule_row_pass(task);
@@ -287,8 +365,9 @@ public:
         // The bounds are stated because Halide does not see through every shifted tail that they are constant.
         accumulator_.compute_at(output(), inner).bound_extent(v_.c, by_channel_ ? vector_ : 1);
         accumulator_.bound_extent(v_.x, by_channel_ ? static_cast<int>(columns) : columns * vector_);
-        for (const Var &var : {v_.g, v_.y, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
-        accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
+        accumulator_.bound_extent(v_.y, register_rows);
+        for (const Var &var : {v_.g, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
+        accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
         if (is_literal(stage())) return;
         if (leaves_out_zeros(request().group)) schedule_update(accumulator_.update().specialize(flag() > 0.5f), along);
         schedule_update(accumulator_.update(), along);
@@ -298,8 +377,13 @@ private:
     static int size(int64_t value) { return static_cast<int>(value); }
 
     void schedule_update(Halide::Stage update, const Var &along) {
-        update.reorder({v_.c, v_.x, r_[0], r_[1], r_[2]}).vectorize(along, vector_).unroll(v_.c).unroll(v_.x);
-        if (stage_axis(stage(), view_width).kernel * columns <= most_unrolled_taps) update.unroll(r_[0]);
+        update.reorder({v_.c, v_.x, v_.y, r_[0], r_[1], r_[2]});
+        update.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
+        const int64_t row = stage_axis(stage(), view_width).kernel * columns * register_rows;
+        if (row <= most_unrolled_taps) update.unroll(r_[0]);
+        // Rows of a tile share the rows of the input that they read.
+        const int64_t all = row * stage_axis(stage(), view_height).kernel;
+        if (register_rows > 1 && all <= most_unrolled_taps) update.unroll(r_[1]);
     }
 
     // Of a tile's width.
@@ -324,6 +408,11 @@ private:
         const bool padded = !uses_strip(request().group) && (ax.pad_before > 0 || ax.pad_after > 0);
         const Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
         const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
+        if (padded && width_of(output_view(request().group)) % tile_columns() == 0) {
+            const Expr first = first_of_tile(v_.x, tile_columns(), r_[0], ax);
+            r_.where(first + (tile_columns() - 1) * size(ax.stride) >= size(ax.pad_before));
+            r_.where(first < size(ax.pad_before) + width);
+        }
         // The select is round the product: NaN or infinity times padding, or times a constant 0, contributes nothing.
         Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
         if (leaves_out_zeros(request().group)) {
@@ -396,10 +485,13 @@ private:
 
     int depth_stride() const { return size(stage_axis(stage(), view_depth).stride); }
 
+    // The loop that a strip is computed in: where channels are planes apart, over channels.
+    Var strip_loop(const Var &task) const { return arguments()[0].view[view_channel].stride == 1 ? task : plane_; }
+
     // Where the strip is: as many rows as it has.
     void schedule_row_pass(const Var &task) {
         const bool tiled = in_tiles(request().group);
-        row_pass_.compute_at(output(), tiled ? v_.z : task).store_in(Halide::MemoryType::Heap);
+        row_pass_.compute_at(output(), tiled ? v_.z : strip_loop(task)).store_in(Halide::MemoryType::Heap);
         if (by_channel_) {
             int vector = vector_;
             while (task_channels_ % vector != 0) vector /= 2;
@@ -422,7 +514,7 @@ private:
     // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.
     Var schedule_output(const Var &task) {
         const View view = arguments().back().view;
-        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), part("part");
+        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), yi("yi"), part("part");
         Func y = output();
         const int tile_c = by_channel_ ? vector_ : 1;
         const int channels = size(view[view_channel].extent);
@@ -434,12 +526,14 @@ private:
         if (in_tiles(request().group)) return schedule_tiles(task, cp, co, ci);
         split_parts(y, view, parts, tile_columns(), part);
         y.split(v_.x, xo, xi, tile_columns(), TailStrategy::ShiftInwards);
+        y.split(v_.y, v_.y, yi, register_rows, TailStrategy::ShiftInwards);
         if (channels_outside || !by_channel_) {
-            y.reorder({ci, xi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
+            y.reorder({ci, xi, yi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
         } else {
-            y.reorder({ci, xi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
+            y.reorder({ci, xi, yi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
         }
-        y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi);
+        plane_ = co;
+        y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi).unroll(yi);
         fuse_all(y, {part, cp, v_.g, v_.n}, task);
         y.parallel(task).never_partition(task);
         return channels_outside || !by_channel_ ? xo : co;
@@ -465,6 +559,7 @@ private:
     Placements placed_;
     Func source_{"source"}, row_pass_{"row_pass"}, accumulator_{"accumulator"};
     Halide::Buffer<float> table_;
+    Var plane_;  // the loop over channels, where vectors run over pixels
     bool by_channel_ = true;
     int vector_ = 1, multiplier_ = 1, task_channels_ = 1;
 };

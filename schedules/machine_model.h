@@ -17,9 +17,17 @@ struct RegisterTile {
 // Whether vectors * columns accumulators, one step's weights and one broadcast stay in registers.
 bool fits_registers(const RegisterTile &tile, const Target &target);
 
-// The tile with the least modelled time a useful multiply-add: two FMAs and two loads a cycle, FMA latency 4 cycles,
-// and what rounding `channels` up to vectors and `pixels` to columns wastes.
-RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target);
+// Modelled cycles a useful vector multiply-add: two FMAs and two loads a cycle, FMA latency 4 cycles, and what rounding
+// `channels` up to vectors and `pixels` to columns wastes. A vector takes as long to load as `vector_load` broadcasts.
+// Where pixels lie in the vectors and channels are broadcast, the two change places.
+double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
+                   const Target &target);
+
+// The tile with the fewest.
+RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1);
+
+// The vector_load of vectors that lie anywhere in memory, `stride` elements between their lanes.
+double unaligned_load(int64_t stride, const Target &target);
 
 // How many of `channels` one turn of the inner loop over such a tile sums up: a divisor of them, the body no longer
 // than some 128 multiply-adds.

@@ -31,6 +31,15 @@ Expr within(const Expr &position, const Placement &placed) {
     return position >= placed.before && position < placed.before + placed.extent;
 }
 
+Expr reaches_input(const Expr &first, int span, const Placement &placed) {
+    const Expr from_end = Halide::cast<uint32_t>(first + span - placed.before);
+    return from_end < Halide::cast<uint32_t>(placed.extent + span);
+}
+
+Expr first_of_tile(const Expr &x, int columns, const Expr &tap, const Axis &axis) {
+    return x / columns * columns * static_cast<int>(axis.stride) + tap * static_cast<int>(axis.dilation);
+}
+
 // As same_padding() in layer_sizes.h.
 Expr padding_before(const Axis &axis, const Expr &extent) {
     if (!axis.same_at_run_time) return static_cast<int>(axis.pad_before);
@@ -70,6 +79,7 @@ void schedule_strip(Func padded, Func consumer, const Var &task, int lanes, cons
         padded.reorder_storage(args[view_width], args[view_height], args[view_depth], args[view_channel],
                                args[view_group], args[view_batch]);
         padded.reorder(args[view_width], args[view_height], args[view_depth], args[view_channel]);
+        padded.vectorize(args[view_width], lanes, Halide::TailStrategy::GuardWithIf);
     }
 }
 

@@ -23,6 +23,14 @@ using Placements = std::array<Placement, 3>;  // width, height, depth
 // Whether a position in padded coordinates lies in the input.
 Halide::Expr within(const Halide::Expr &position, const Placement &placed);
 
+// Whether some of the positions `first` to `first + span` lies in the input: a condition for RDom::where(). It is one
+// unsigned comparison, which Halide's bounds inference does not see through, so that a strip keeps its constant size.
+Halide::Expr reaches_input(const Halide::Expr &first, int span, const Placement &placed);
+
+// The first position under a tap from the tile of `columns` that `x` lies in, where tiles begin at multiples of
+// `columns`: the same for all pixels of a tile, so that a condition on it may guard what is unrolled over them.
+Halide::Expr first_of_tile(const Halide::Expr &x, int columns, const Halide::Expr &tap, const Axis &axis);
+
 // Elements of padding before the input, whose extent matters for Axis::same_at_run_time alone.
 Halide::Expr padding_before(const Axis &axis, const Halide::Expr &extent);
 

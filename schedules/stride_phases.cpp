@@ -34,10 +34,6 @@ bool is_small(std::initializer_list<int64_t> factors) {
 
 }  // namespace
 
-int64_t ceil_divided(int64_t value, int64_t divisor) {
-    return value >= 0 ? (value + divisor - 1) / divisor : -(-value / divisor);
-}
-
 PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis) {
     const Axis geometry = stage_axis(group.stage(0), axis);
     PhasedAxis phased{};

@@ -39,6 +39,4 @@ bool leaves_input(const StageGroup &group);
 // The outermost axis with more than one position: the one that kernels cut into parallel parts.
 ViewAxis part_axis(const StageGroup &group);
 
-int64_t ceil_divided(int64_t value, int64_t divisor);  // towards +infinity; the divisor is positive
-
 }  // namespace convc

@@ -75,6 +75,10 @@ Axis stage_axis(const Stage &stage, ViewAxis axis) {
     return index < 0 ? Axis{} : stage.axes[static_cast<size_t>(index)];
 }
 
+int64_t ceil_divided(int64_t value, int64_t divisor) {
+    return value >= 0 ? (value + divisor - 1) / divisor : -(-value / divisor);
+}
+
 int64_t input_span(const Axis &axis, int64_t outputs) {
     return (outputs - 1) * axis.stride + axis.effective_kernel();
 }

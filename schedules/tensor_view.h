@@ -45,6 +45,8 @@ View dense_view(const std::vector<int64_t> &extents);
 // The geometry of a stage along width, height or depth; an axis that the layout lacks is the trivial one.
 Axis stage_axis(const Stage &stage, ViewAxis axis);
 
+int64_t ceil_divided(int64_t value, int64_t divisor);  // towards +infinity; the divisor is positive
+
 // Inputs, padding included, that so many neighbouring outputs of a forward stage read along an axis.
 int64_t input_span(const Axis &axis, int64_t outputs);
 

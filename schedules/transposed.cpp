@@ -405,9 +405,11 @@ private:
             // together, sees how far they reach.
             input[i] =
                 q_[i] + (uses_strip_ ? Halide::clamp(offset - size(axis.low), 0, size(axis.high - axis.low)) : offset);
-            if (axis.leaves_input()) {
-                inside = inside && input[i] >= size(-axis.low) && input[i] < extent_[i] - size(axis.low);
-            }
+            if (!axis.leaves_input()) continue;
+            const Expr here = input[i] >= size(-axis.low) && input[i] < extent_[i] - size(axis.low);
+            inside = inside && here;
+            // A row of taps that meets nothing but zeros is left out.
+            if (i > 0) r_.where(reaches_input(input[i], 0, {extent_[i], size(-axis.low)}));
         }
         Func weights = parameter(Parameter::Role::weight);
         Expr product = weights(v_.c % channel_tile_, r_[0], tap[0], tap[1], tap[2], v_.c / channel_tile_, v_.g) *
@@ -432,8 +434,10 @@ private:
 
     void schedule_update(Halide::Stage update, int unrolled) {
         RVar ro("ro"), ri("ri");
+        // The broadcasts outside: each is in a register only while its vectors are used.
+        const Var inner = along(), outer = pixel_vectors ? v_.c : q_[0];
         update.split(r_[0], ro, ri, unrolled)
-            .reorder({v_.c, q_[0], ri, ro, r_[1], r_[2], r_[3]})
+            .reorder({inner, outer, ri, ro, r_[1], r_[2], r_[3]})
             .vectorize(along(), lanes())
             .unroll(v_.c)
             .unroll(q_[0])
