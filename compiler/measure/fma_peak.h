@@ -14,7 +14,7 @@ public:
     FmaPeak(Isa isa, int threads);
 
     double burst();                        // GFLOP/s over some 5 ms
-    double best() const { return best_; }  // of all bursts so far; 0 before the first
+    double best() const { return best_; }  // of all bursts so far, those of the constructor among them
     Isa isa() const { return isa_; }
     int threads() const { return threads_; }
 

@@ -65,7 +65,7 @@ private:
     void statement();
     std::string_view misspelt_keyword() const;
     void statement_of(std::string_view keyword, uint32_t begin);
-    bool canonical_line_ahead() const;
+    bool canonical_line_ahead(size_t ahead = 0) const;
     void unknown_statement();
     template <class T>
     void finish(T statement, uint32_t begin);
@@ -74,6 +74,7 @@ private:
     ast::Let let();
     ast::Layer layer();
     ast::Layer canonical_line();
+    void canonical_line_after_name(ast::Layer &layer, Diagnostics::Builder report);
     ast::ScheduleStatement schedule();
 
     ast::Identifier name_after(std::string_view keyword);
@@ -139,10 +140,12 @@ std::string_view Parser::misspelt_keyword() const {
     return word.edit_distance("schedule") <= 2 ? "schedule" : "";
 }
 
-bool Parser::canonical_line_ahead() const {
-    if (cursor_.at(TokenKind::left_paren)) return true;
-    if (!cursor_.at(TokenKind::identifier) || cursor_.peek(1).kind != TokenKind::identifier) return false;
-    return cursor_.peek(2).kind != TokenKind::left_paren && cursor_.peek(2).kind != TokenKind::equals;
+// Whether one begins with the token that many ahead.
+bool Parser::canonical_line_ahead(size_t ahead) const {
+    const auto kind = [&](size_t index) { return cursor_.peek(ahead + index).kind; };
+    if (kind(0) == TokenKind::left_paren) return true;
+    if (kind(0) != TokenKind::identifier || kind(1) != TokenKind::identifier) return false;
+    return kind(2) != TokenKind::left_paren && kind(2) != TokenKind::equals;
 }
 
 template <class T>
@@ -217,11 +220,36 @@ ast::Layer Parser::layer() {
     if (cursor_.at(TokenKind::left_paren)) {
         layer.inputs = declarations();
     } else {
-        cursor_.fail(diagnostic::expected_tensors, name, cursor_.found());
+        Diagnostics::Builder report = cursor_.fail(diagnostic::expected_tensors, name, cursor_.found());
+        if (cursor_.at(TokenKind::equals) && canonical_line_ahead(1)) {
+            canonical_line_after_name(layer, report);
+            return layer;
+        }
         if (!cursor_.skip_to_equals()) return layer;
     }
     if (equals_after("layer " + name)) stages(layer.stages);
     return layer;
+}
+
+// `layer a = f32 nhwc[1, 8, 8, 4] -> conv(8, 3x3)`: read on, so that there is one complaint and it can say what to
+// write.
+void Parser::canonical_line_after_name(ast::Layer &layer, Diagnostics::Builder report) {
+    const uint32_t gap = cursor_.after_last().begin;
+    cursor_.take();
+    const bool bracketed = cursor_.at(TokenKind::left_paren);
+    report.fixit({gap, cursor_.peek().begin}, bracketed ? "" : "(x: ");
+    if (bracketed) {
+        layer.inputs = declarations();
+    } else {
+        ast::TensorDeclaration input;
+        if (!tensor(input.tensor)) cursor_.skip_to_stage_end();
+        input.range = input.tensor.range;
+        layer.inputs.push_back(std::move(input));
+    }
+    if (!cursor_.at(TokenKind::arrow)) return;
+    report.fixit({cursor_.after_last().begin, cursor_.peek().end}, bracketed ? " =" : ") =");
+    cursor_.take();
+    stages(layer.stages);
 }
 
 ast::Layer Parser::canonical_line() {

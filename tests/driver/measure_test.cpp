@@ -13,12 +13,12 @@ namespace {
 
 TEST(FmaPeak, IsBetweenOneAndATera) {
     FmaPeak peak(host_target().isa, 1);
-    EXPECT_EQ(peak.best(), 0);
+    const double warm = peak.best();
     const double first = peak.burst();
     const double second = peak.burst();
     EXPECT_GT(first, 1);
     EXPECT_LT(first, 1000);
-    EXPECT_EQ(peak.best(), std::max(first, second));
+    EXPECT_EQ(peak.best(), std::max({warm, first, second}));
 }
 
 #if defined(__x86_64__)

@@ -158,6 +158,8 @@ TEST(Parser, ReportsEachMistakeOnce) {
 TEST(Parser, GoesOnAfterAHeaderThatIsWrong) {
     EXPECT_EQ(parse("layer (" + tensor + ") = f(1 2)").ids(), (Ids{"expected-name", "missing-comma"}));
     EXPECT_EQ(parse("layer a = f(1 2)").ids(), (Ids{"expected-tensors", "missing-comma"}));
+    EXPECT_EQ(parse("layer a = f32 nhwc[1, 8, 8, 4] -> f(1 2)").ids(), (Ids{"expected-tensors", "missing-comma"}));
+    EXPECT_EQ(parse("layer a = (" + tensor + ") -> f(1 2)").ids(), (Ids{"expected-tensors", "missing-comma"}));
     EXPECT_EQ(parse("layer a(" + tensor + ") -> f(1 2)").ids(), (Ids{"expected-equals", "missing-comma"}));
     EXPECT_EQ(parse("layer a[c in 3](" + tensor + ") = f(1 2)").ids(),
               (Ids{"expected-family-values", "missing-comma"}));
