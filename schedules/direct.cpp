@@ -92,9 +92,8 @@ bool copies_input(const StageGroup &group) {
 
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (group.count == 1) return refusal_of_convolution(group);
-    const StageGroup convolution = convolution_of(group);
-    if (auto reason = fold_refusal(group, !copies_input(convolution))) return reason;
-    return refusal_of_convolution(convolution);
+    if (auto reason = fold_refusal(group)) return reason;
+    return refusal_of_convolution(convolution_of(group));
 }
 
 // Pieces of `tile` pixels or of rows that the parallel axis falls into.
@@ -338,8 +337,9 @@ public:
         const Stage &s = convolution();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
         const Placements placed = placements(in_tiles(convolution_group()), folded_.convolution);
-        source_ = copies_input(convolution_group()) ? with_border(x(), s, placed) : Func(x());
-        r_ = RDom(0, size(s.in_channels / s.groups), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
+        copied_ = copies_input(convolution_group());
+        source_ = copied_ ? with_border(input_of_group(), s, placed) : Func(x());
+        r_ = RDom(0, input_channels(), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight, folded_.convolution);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
         const Expr x_at = at(v_.x, r_[1], ax), y_at = at(v_.y, r_[2], ay), z_at = at(v_.z, r_[3], az);
@@ -372,11 +372,32 @@ private:
     StageGroup convolution_group() const { return convolution_of(request().group); }
     const Stage &convolution() const { return stage(folded_.convolution); }
 
-    Expr input_channel() {
-        if (folded_.fold != FoldedShuffle::Fold::input_indices) return r_[0];
-        return folded_.source(v_.g * size(convolution().in_channels / convolution().groups) + r_[0]);
+    Expr input_channel() { return copied_ || !looks_up_input() ? Expr(r_[0]) : shuffled_channel(r_[0], v_.g); }
+    Expr input_group() const { return copied_ || !looks_up_input() ? Expr(v_.g) : Expr(0); }
+
+    bool looks_up_input() const { return folded_.fold == FoldedShuffle::Fold::input_indices; }
+
+    int input_channels() const { return size(convolution().in_channels / convolution().groups); }
+
+    // Where a channel of a group stands in x before its shuffle.
+    Expr shuffled_channel(const Expr &channel, const Expr &group) const {
+        return folded_.source(group * input_channels() + channel);
     }
-    Expr input_group() { return folded_.fold == FoldedShuffle::Fold::input_indices ? Expr(0) : Expr(v_.g); }
+
+    // The input as the convolution's groups see it.
+    Func input_of_group() {
+        if (!looks_up_input()) return x();
+        Func shuffled("shuffled");
+        shuffled(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = x()(shuffled_channel(v_.c, v_.g), 0, v_.x, v_.y, v_.z, v_.n);
+        return shuffled;
+    }
+
+    // The view of that.
+    View input_view() const {
+        View view = arguments()[0].view;
+        view[view_channel].extent = input_channels();
+        return view;
+    }
 
     Var along() const { return pixel_vectors ? v_.x : v_.c; }  // what a vector runs along
 
@@ -445,7 +466,7 @@ private:
         y.never_partition({xo, v_.y, v_.z, task});
         // Partitioned, the last tile alone guards its loads of further tensors.
         if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
-        if (has_padding(convolution())) schedule_strip(source_, y, task, lanes(), arguments()[0].view);
+        if (has_padding(convolution())) schedule_strip(source_, y, task, lanes(), input_view());
         return pixels_outside ? co : xo;
     }
 
@@ -465,8 +486,8 @@ private:
         fuse_all(y, {across, down, v_.g, v_.n}, task);
         y.parallel(task);
         y.never_partition_all();
-        schedule_tile_strip(source_, y, v_.z, lanes(), arguments()[0].view, convolution(), row, rows);
-        source_.bound_extent(v_.c, size(convolution().in_channels / convolution().groups));
+        schedule_tile_strip(source_, y, v_.z, lanes(), input_view(), convolution(), row, rows);
+        source_.bound_extent(v_.c, input_channels());
         return pixels_outside ? co : xo;
     }
 
@@ -492,6 +513,7 @@ private:
     RDom r_;
     Func source_{"source"}, accumulator_{"accumulator"};
     FoldedShuffle folded_;
+    bool copied_ = false;
     int tile_ = 1, pixel_tile_ = 1;  // channels and pixels in the register tile
 };
 

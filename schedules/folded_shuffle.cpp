@@ -38,7 +38,7 @@ StageGroup convolution_of(const StageGroup &group) {
     return {group.layer, group.first + folded_shuffle(group).convolution, 1};
 }
 
-std::optional<std::string> fold_refusal(const StageGroup &group, bool in_place) {
+std::optional<std::string> fold_refusal(const StageGroup &group) {
     if (group.count != 2 || is_shuffle(group.stage(0)) == is_shuffle(group.stage(1))) {
         return "computes one convolution, and a shuffle beside it";
     }
@@ -49,9 +49,6 @@ std::optional<std::string> fold_refusal(const StageGroup &group, bool in_place) 
     if (folded.fold == Fold::nothing) return "folds a shuffle into grouped filters of as many groups only";
     if (folded.fold == Fold::output_weights && reads_tensors(convolution)) {
         return "folds no shuffle behind an epilogue that reads another tensor";
-    }
-    if (folded.fold == Fold::input_indices && !in_place) {
-        return "folds no shuffle of an input that has to be copied for its padding";
     }
     return std::nullopt;
 }

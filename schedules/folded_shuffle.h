@@ -16,7 +16,7 @@ struct FoldedShuffle {
     enum class Fold {
         nothing,
         input_weights,   // before a convolution of one group: its weights are packed in the order of x
-        input_indices,   // before one of several groups: it looks up each input channel
+        input_indices,   // before one of several groups: it looks up each input channel, or its copy with a border does
         output_weights,  // behind a convolution of one group: its filters are packed in the order of y
         output_strides,  // behind one of as many groups as the shuffle's: it stores its channels G apart
     };
@@ -42,9 +42,8 @@ FoldedShuffle folded_shuffle(const StageGroup &group);
 // The convolution alone.
 StageGroup convolution_of(const StageGroup &group);
 
-// Why a group of two stages is no convolution with a shuffle to fold. `in_place`: the convolution reads x itself, not a
-// copy of it with a border.
-std::optional<std::string> fold_refusal(const StageGroup &group, bool in_place);
+// Why a group of two stages is no convolution with a shuffle to fold.
+std::optional<std::string> fold_refusal(const StageGroup &group);
 
 // How it is folded, for `explain --plan`.
 std::string fold_note(const StageGroup &group);

@@ -37,8 +37,13 @@ public:
     }
 
 private:
-    Constant *constant(Constant *value, const char *name) {
-        return new llvm::GlobalVariable(module_, value->getType(), true, GlobalValue::PrivateLinkage, value, name);
+    // `name`: of nothing else in the module.
+    Constant *constant(Constant *value, const std::string &name) {
+        const auto global = llvm::cast<llvm::GlobalVariable>(module_.getOrInsertGlobal(name, value->getType()));
+        global->setConstant(true);
+        global->setLinkage(GlobalValue::PrivateLinkage);
+        global->setInitializer(value);
+        return global;
     }
 
     Constant *variant_table() {
@@ -47,9 +52,11 @@ private:
                                                    "convc_kernel_variant");
         std::vector<Constant *> rows;
         for (const Variant &variant : entry_.variants) {
-            Constant *target = llvm::ConstantDataArray::getString(module_.getContext(), variant.target.full_name());
+            const std::string name = variant.target.full_name();
+            Constant *target =
+                constant(llvm::ConstantDataArray::getString(module_.getContext(), name), "target " + name);
             Constant *level = builder_.getInt32(static_cast<uint32_t>(variant.target.cpu_level()));
-            rows.push_back(ConstantStruct::get(type, {constant(target, "target"), level, builder_.getInt32(0)}));
+            rows.push_back(ConstantStruct::get(type, {target, level, builder_.getInt32(0)}));
         }
         return constant(llvm::ConstantArray::get(llvm::ArrayType::get(type, rows.size()), rows), "variants");
     }
