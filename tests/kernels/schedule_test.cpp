@@ -66,6 +66,18 @@ protected:
 TEST_P(Schedules, DirectOnConv) {
     expect_schedules_right(StageKind::convolution, "direct", test::sample_size(10, 300));
 }
+TEST_P(Schedules, Grouped) {
+    test::RandomLayers layers(GetParam() * 100 + 17,
+                              {.kinds = {StageKind::convolution},
+                               .epilogues = {EpilogueKind::bias, EpilogueKind::relu, EpilogueKind::add},
+                               .most_stages = 1,
+                               .most_epilogues = 2,
+                               .most_space = 16,
+                               .most_channels = 48,
+                               .integers = true});
+    const int count = test::sample_size(8, 200);
+    expect_schedules_right(layers, "grouped", count, 1000 * count);
+}
 TEST_P(Schedules, DirectOnDepthwise) {
     expect_schedules_right(StageKind::depthwise, "direct", test::sample_size(4, 100));
 }

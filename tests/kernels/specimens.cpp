@@ -24,6 +24,9 @@ LayerBuilder channels_first(int64_t height, int64_t width) {
 LayerBuilder strided_and_grouped(int64_t height, int64_t width) {
     return LayerBuilder(test::nhwc(1, 2 * height - 1, 2 * width - 1, 6)).conv(10, square(3, 2, 1), 2);
 }
+LayerBuilder many_groups(int64_t height, int64_t width) {
+    return LayerBuilder(test::nhwc(1, height, width, 48)).conv(32, square(3, 1, 1), 16);
+}
 LayerBuilder along_one_axis(int64_t height, int64_t width) {
     return LayerBuilder(tensor(Layout::nwc, height, {width + 4}, 4)).conv(17, line(3, 1, 0, 2));
 }
@@ -91,6 +94,7 @@ const std::vector<Specimen> &specimens() {
                                            {"Dense", dense},
                                            {"ChannelsFirst", channels_first},
                                            {"StridedAndGrouped", strided_and_grouped},
+                                           {"ManyGroups", many_groups},
                                            {"AlongOneAxis", along_one_axis},
                                            {"ThreeAxes", three_axes},
                                            {"Depthwise", depthwise},
