@@ -96,7 +96,7 @@ bool uses_strip(const StageGroup &group) {
 
 // Whether the register tile may hold several rows.
 bool tiles_rows(const StageGroup &group, const Target &target) {
-    if (in_tiles(group) || vectors_of_channels(group, target)) return false;
+    if (vectors_of_channels(group, target)) return false;
     return uses_strip(group) || !is_padded(stage_axis(group.stage(0), view_height));
 }
 
@@ -143,8 +143,9 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
                    cuts_channels(group) ? std::max<int64_t>(vectors, 1) : 1});
     all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
     if (tiles_rows(group, target)) {
+        const Size &height = output[view_height].extent;
         all.push_back({"register_rows", "rows of outputs in the register tile", 1,
-                       std::min<int64_t>(output[view_height].extent, 16)});
+                       height.known() ? std::min<int64_t>(height, 16) : 16});
     }
     if (factors_of(group.stage(0))) {
         const bool always = group.stage(0).kernel_volume() > most_literal_taps;
@@ -200,6 +201,7 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     if (!fits_registers({1, columns * register_rows}, request.target)) {
         return "columns * register_rows + 2 exceed the vector registers";
     }
+    if (in_tiles(group) && *schedule.knob("rows") % register_rows != 0) return "register_rows does not divide rows";
     if (!in_tiles(group) && register_rows > rows_of_part(group, *schedule.knob("parts"))) {
         return "register_rows exceeds the rows of a part";
     }
@@ -218,19 +220,24 @@ std::optional<std::string> conflict(const KernelRequest &request) {
 Schedule default_tiles(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const std::vector<Knob> ranges = knobs(group, target);
-    const int64_t columns = std::min<int64_t>(
-        {ranges[0].high, 8, std::max<int64_t>(most_unrolled_taps / stage_axis(stage, view_width).kernel, 1)});
+    // Of vectors of pixels, fewer: a row may be short, and the tile has several rows.
+    const bool planes = tiles_rows(group, target);
+    const int64_t columns =
+        std::min<int64_t>({ranges[0].high, planes ? 2 : 8,
+                           std::max<int64_t>(most_unrolled_taps / stage_axis(stage, view_width).kernel, 1)});
     const int64_t pixels = vectors_of_channels(group, target) ? columns : columns * vector_extent(group, target);
     const int64_t row_tiles = (64 + pixels - 1) / pixels;
     const auto span = [&](ViewAxis axis, int64_t outputs) { return input_span(stage_axis(stage, axis), outputs); };
     const int64_t plane = span(view_width, row_tiles * pixels) * span(view_height, 8) * span(view_depth, 1) * 4;
     const int64_t strips = (plane * stage.in_channels * 2 + target.l2_bytes - 1) / target.l2_bytes;
-    return {"depthwise",
-            {{"columns", columns},
-             {"row_tiles", row_tiles},
-             {"rows", 8},
-             {"channel_parts", std::clamp<int64_t>(strips, 1, ranges[3].high)},
-             {"channels_outside", 0}}};
+    Schedule schedule{"depthwise",
+                      {{"columns", columns},
+                       {"row_tiles", row_tiles},
+                       {"rows", 8},
+                       {"channel_parts", std::clamp<int64_t>(strips, 1, ranges[3].high)},
+                       {"channels_outside", 0}}};
+    if (planes) schedule.knobs.emplace_back("register_rows", output_view(group)[view_height].extent == 1 ? 1 : 4);
+    return schedule;
 }
 
 // Some 8. The row's last tile is shifted inwards: prefer a tile that wastes nothing, and whose taps in padding can be
@@ -541,14 +548,15 @@ private:
 
     // The same where extents are known at run time only.
     Var schedule_tiles(const Var &task, const Var &cp, const Var &co, const Var &ci) {
-        Var xo("xo"), xi("xi");
+        Var xo("xo"), xi("xi"), yi("yi");
         Func y = output();
         const auto [across, down] = split_tiles(y, task_columns(), rows);
         y.split(v_.x, xo, xi, tile_columns(), TailStrategy::RoundUp);
-        std::vector<Halide::VarOrRVar> order{ci, xi, co, xo, v_.y};
-        if (channels_outside || !by_channel_) order = {ci, xi, xo, v_.y, co};
+        y.split(v_.y, v_.y, yi, register_rows, TailStrategy::RoundUp);
+        std::vector<Halide::VarOrRVar> order{ci, xi, yi, co, xo, v_.y};
+        if (channels_outside || !by_channel_) order = {ci, xi, yi, xo, v_.y, co};
         order.insert(order.end(), {v_.z, across, down, cp, v_.g, v_.n});
-        y.reorder(order).vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi);
+        y.reorder(order).vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi).unroll(yi);
         fuse_all(y, {across, down, cp, v_.g, v_.n}, task);
         y.parallel(task).never_partition_all();
         return channels_outside || !by_channel_ ? xo : co;

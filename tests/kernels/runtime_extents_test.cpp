@@ -86,10 +86,31 @@ TEST_P(RuntimeExtents, Chains) {
 
 INSTANTIATE_TEST_SUITE_P(Seed, RuntimeExtents, testing::Range<uint64_t>(0, 3));
 
+// The same for vectors of pixels, with several rows in the register tile.
+TEST(RuntimeTiles, EveryTailOfAPlaneIsRight) {
+    const Layer layer =
+        LayerBuilder(test::tensor(Layout::nchw, 1, {runtime_extent, runtime_extent}, 3)).depthwise(square(3, 1, 1));
+    const Schedule planes{"depthwise",
+                          {{"columns", 1},
+                           {"row_tiles", 2},
+                           {"rows", 4},
+                           {"channel_parts", 1},
+                           {"channels_outside", 0},
+                           {"register_rows", 2}}};
+    const auto kernel = test::compile(layer, {planes});
+    ASSERT_TRUE(kernel);
+    const int64_t lanes = test::kernel_target().vector_lanes();
+    for (const int64_t height : {1, 2, 3, 4, 5, 8, 9}) {
+        for (const int64_t width : {int64_t{1}, lanes - 1, lanes, lanes + 1, 2 * lanes - 1, 2 * lanes, 2 * lanes + 1}) {
+            expect_right_or_refused(*kernel, layer, {height, width});
+        }
+    }
+}
+
 // Around every boundary of a task's tile: `columns` x `rows` outputs.
 TEST(RuntimeTiles, EveryTailIsRight) {
     const Layer conv = LayerBuilder(test::nhwc(1, runtime_extent, runtime_extent, 3)).conv(10, square(3, 1, 1));
-    const Layer depthwise = LayerBuilder(test::nhwc(1, runtime_extent, runtime_extent, 9)).depthwise(square(3, 2, 1));
+    const Layer depthwise = LayerBuilder(test::nhwc(1, runtime_extent, runtime_extent, 16)).depthwise(square(3, 2, 1));
     const Schedule direct{
         "direct",
         {{"vectors", 1}, {"columns", 4}, {"row_tiles", 2}, {"rows", 3}, {"pixels_outside", 0}, {"unroll", 1}}};
