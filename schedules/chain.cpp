@@ -78,6 +78,9 @@ std::optional<std::string> stage_refusal(const StageGroup &group, int i, const T
     if (inner && (depth.kernel > 1 || depth.stride > 1 || is_padded(depth))) {
         return "a stage behind the first reaches over several planes, which would be computed again for each";
     }
+    if (fills_vectors_across_groups(stage, target)) {
+        return "a stage has many groups of few channels, which vectors across groups compute faster alone";
+    }
     if (stage.weights && !is_depthwise(stage)) return "takes constant weights of depthwise stages only";
     for (const ChainLink &link : chain_links(group)) {
         if (link.stage == i && link.depthwise && link.channels < target.vector_lanes()) {

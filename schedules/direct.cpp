@@ -145,14 +145,7 @@ std::vector<Knob> knobs_of_convolution(const StageGroup &group, const Target &ta
 }
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
-    std::vector<Knob> all = knobs_of_convolution(convolution_of(group), target);
-    if (group.count > 1)
-        all.insert(all.begin(), {"stages", "of the layer, a shuffle among them", group.count, group.count});
-    return all;
-}
-
-KernelRequest convolution_of(const KernelRequest &request) {
-    return {convolution_of(request.group), request.schedule, request.target};
+    return with_stages_knob(group, knobs_of_convolution(convolution_of(group), target));
 }
 
 std::optional<std::string> conflict(const KernelRequest &whole) {
@@ -294,9 +287,7 @@ Schedule default_of_convolution(const StageGroup &group, const Target &target) {
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {
-    Schedule schedule = default_of_convolution(convolution_of(group), target);
-    if (group.count > 1) schedule.knobs.insert(schedule.knobs.begin(), {"stages", group.count});
-    return schedule;
+    return with_stages_knob(group, default_of_convolution(convolution_of(group), target));
 }
 
 // Packed weights: channel in the tile, input channel, taps, tile, group.
@@ -338,7 +329,7 @@ public:
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
         const Placements placed = placements(in_tiles(convolution_group()), folded_.convolution);
         copied_ = copies_input(convolution_group());
-        source_ = copied_ ? with_border(input_of_group(), s, placed) : Func(x());
+        source_ = copied_ ? with_border(input_of_groups(x(), folded_, input_channels()), s, placed) : Func(x());
         r_ = RDom(0, input_channels(), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight, folded_.convolution);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
@@ -384,15 +375,7 @@ private:
         return folded_.source(group * input_channels() + channel);
     }
 
-    // The input as the convolution's groups see it.
-    Func input_of_group() {
-        if (!looks_up_input()) return x();
-        Func shuffled("shuffled");
-        shuffled(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = x()(shuffled_channel(v_.c, v_.g), 0, v_.x, v_.y, v_.z, v_.n);
-        return shuffled;
-    }
-
-    // The view of that.
+    // The view of the input as the convolution's groups see it.
     View input_view() const {
         View view = arguments()[0].view;
         view[view_channel].extent = input_channels();

@@ -69,6 +69,29 @@ std::string fold_note(const StageGroup &group) {
     return "";
 }
 
+KernelRequest convolution_of(const KernelRequest &request) {
+    return {convolution_of(request.group), request.schedule, request.target};
+}
+
+std::vector<Knob> with_stages_knob(const StageGroup &group, std::vector<Knob> knobs) {
+    if (group.count == 1) return knobs;
+    knobs.insert(knobs.begin(), {"stages", "of the layer, a shuffle among them", group.count, group.count});
+    return knobs;
+}
+
+Schedule with_stages_knob(const StageGroup &group, Schedule schedule) {
+    if (group.count > 1) schedule.knobs.insert(schedule.knobs.begin(), {"stages", group.count});
+    return schedule;
+}
+
+Halide::Func input_of_groups(const Halide::Func &x, const FoldedShuffle &folded, int channels_of_group) {
+    if (folded.fold != Fold::input_indices) return x;
+    Halide::Var c("c"), g("g");
+    Halide::Func shuffled("shuffled");
+    shuffled(c, g, Halide::_) = x(folded.source(Halide::Expr(g * channels_of_group + c)), 0, Halide::_);
+    return shuffled;
+}
+
 void fold_views(const StageGroup &group, std::vector<KernelArgument> &arguments) {
     const FoldedShuffle folded = folded_shuffle(group);
     if (folded.fold == Fold::input_indices) {

@@ -4,6 +4,8 @@
 // shuffle(G) of C channels sends channel k * (C/G) + j to channel j * G + k (ShuffleNet, arXiv 1707.01083).
 #pragma once
 
+#include <Halide.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +49,16 @@ std::optional<std::string> fold_refusal(const StageGroup &group);
 
 // How it is folded, for `explain --plan`.
 std::string fold_note(const StageGroup &group);
+
+// A request for both as one for the convolution alone.
+KernelRequest convolution_of(const KernelRequest &request);
+
+// The knob `stages` in front, where there are two.
+std::vector<Knob> with_stages_knob(const StageGroup &group, std::vector<Knob> knobs);
+Schedule with_stages_knob(const StageGroup &group, Schedule schedule);
+
+// The input as the convolution's groups of so many channels see it, behind a shuffle of its indices.
+Halide::Func input_of_groups(const Halide::Func &x, const FoldedShuffle &folded, int channels_of_group);
 
 // The buffers of the convolution alone become those of the group.
 void fold_views(const StageGroup &group, std::vector<KernelArgument> &arguments);

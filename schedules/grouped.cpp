@@ -15,6 +15,7 @@
 #include <algorithm>
 
 #include "schedules/algorithms.h"
+#include "schedules/folded_shuffle.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
@@ -45,40 +46,41 @@ View output_view(const StageGroup &group) {
     return activation_view(group.output(), group.stage(0).groups, false);
 }
 
-// Groups in a vector: the most lanes that divide the groups.
-int64_t groups_in_vector(const Stage &stage, const Target &target) {
-    int64_t lanes = target.vector_lanes();
-    while (stage.groups % lanes != 0) lanes /= 2;
-    return lanes;
-}
-
 // ---- applicability, knobs, default
 
-std::optional<std::string> refusal(const StageGroup &group, const Target &target) {
+std::optional<std::string> refusal_of_convolution(const StageGroup &group, const Target &target) {
     if (auto reason = general_refusal(group)) return reason;
     const Stage &stage = group.stage(0);
-    if (stage.kind != StageKind::convolution || is_depthwise(stage)) return "computes grouped convolutions";
+    if (!fills_vectors_across_groups(stage, target)) {
+        return "computes grouped convolutions with fewer channels a group than there are groups in a vector";
+    }
     if (!channels_last(group.input().layout)) return "computes channels-last layouts";
     if (group.input().has_runtime_extent()) return "needs every extent when it is compiled";
-    if (output_channels(stage) >= groups_in_vector(stage, target)) {
-        return "computes groups of fewer channels than there are groups in a vector";
-    }
     if (input_channels(stage) * stage.kernel_volume() < 4) return "leaves sums of fewer than 4 products to direct";
     return std::nullopt;
 }
 
-std::vector<Knob> knobs(const StageGroup &group, const Target &) {
+std::optional<std::string> refusal(const StageGroup &group, const Target &target) {
+    if (group.count == 1) return refusal_of_convolution(group, target);
+    if (auto reason = fold_refusal(group)) return reason;
+    return refusal_of_convolution(convolution_of(group), target);
+}
+
+std::vector<Knob> knobs(const StageGroup &whole, const Target &) {
+    const StageGroup group = convolution_of(whole);
     const View output = output_view(group);
-    return {
+    std::vector<Knob> all{
         {"channels", "output channels of each group in the register tile", 1,
          std::min<int64_t>(output_channels(group.stage(0)), most_channels)},
         {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 30)},
         {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent},
         {"unroll", "input channels in one turn of the inner loop", 1, 16},
     };
+    return with_stages_knob(whole, all);
 }
 
-std::optional<std::string> conflict(const KernelRequest &request) {
+std::optional<std::string> conflict(const KernelRequest &whole) {
+    const KernelRequest request = convolution_of(whole);
     const Schedule &schedule = request.schedule;
     const Stage &stage = request.group.stage(0);
     const RegisterTile tile{*schedule.knob("channels"), *schedule.knob("columns")};
@@ -106,28 +108,40 @@ RegisterTile default_tile(const Stage &stage, int64_t width, const Target &targe
     return best;
 }
 
-Schedule default_schedule(const StageGroup &group, const Target &target) {
+Schedule default_schedule(const StageGroup &whole, const Target &target) {
+    const StageGroup group = convolution_of(whole);
     const Stage &stage = group.stage(0);
     const View output = output_view(group);
     const RegisterTile tile = default_tile(stage, output[view_width].extent, target);
     const int64_t columns = parallel_axis(output) == view_width ? tile.columns : 1;
     const int64_t others = output[view_batch].extent * stage.groups / groups_in_vector(stage, target);
-    return {"grouped",
-            {{"channels", tile.vectors},
-             {"columns", tile.columns},
-             {"parts", balanced_parts(ceil_divided(output[parallel_axis(output)].extent, columns), others, target)},
-             {"unroll", default_unroll(input_channels(stage), tile)}}};
+    const Schedule schedule{
+        "grouped",
+        {{"channels", tile.vectors},
+         {"columns", tile.columns},
+         {"parts", balanced_parts(ceil_divided(output[parallel_axis(output)].extent, columns), others, target)},
+         {"unroll", default_unroll(input_channels(stage), tile)}}};
+    return with_stages_knob(whole, schedule);
 }
 
 // Packed weights: group in the vector, channel in the tile, input channel, taps, tile, vector.
-std::vector<KernelArgument> arguments(const KernelRequest &request) {
+std::vector<KernelArgument> arguments(const KernelRequest &whole) {
+    const KernelRequest request = convolution_of(whole);
     const Stage &stage = request.group.stage(0);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
     const int64_t lanes = groups_in_vector(stage, request.target), tile = *request.schedule.knob("channels");
-    return single_stage_arguments(request.group, stage.groups,
-                                  {lanes, tile, input_channels(stage), taps(view_width), taps(view_height),
-                                   taps(view_depth), output_channels(stage) / tile, stage.groups / lanes},
-                                  output_channels(stage), pads_with_zeros(stage));
+    std::vector<KernelArgument> all =
+        single_stage_arguments(request.group, stage.groups,
+                               {lanes, tile, input_channels(stage), taps(view_width), taps(view_height),
+                                taps(view_depth), output_channels(stage) / tile, stage.groups / lanes},
+                               output_channels(stage), pads_with_zeros(stage));
+    fold_views(whole.group, all);
+    return all;
+}
+
+std::vector<std::string> notes(const KernelRequest &request) {
+    if (request.group.count == 1) return {};
+    return {fold_note(request.group)};
 }
 
 // ---- the kernel
@@ -135,21 +149,25 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
 class Grouped : public KernelGenerator<Grouped> {
 public:
     GeneratorParam<int> channels{"channels", 1}, columns{"columns", 1}, parts{"parts", 1}, unroll{"unroll", 1};
+    GeneratorParam<int> stages{"stages", 1};
 
     void generate() {
         constrain_buffers();
-        vector_ = size(groups_in_vector(stage(), request().target));
-        const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
-                   az = stage_axis(stage(), view_depth);
-        const Placements placed = placements(false);
-        source_ = with_border(x(), stage(), placed);
-        r_ = RDom(0, size(input_channels(stage())), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
+        folded_ = folded_shuffle(request().group);
+        vector_ = size(groups_in_vector(convolution(), request().target));
+        const Axis ax = stage_axis(convolution(), view_width), ay = stage_axis(convolution(), view_height),
+                   az = stage_axis(convolution(), view_depth);
+        const Placements placed = placements(false, folded_.convolution);
+        const int channels_in = size(input_channels(convolution()));
+        source_ = with_border(input_of_groups(x(), folded_, channels_in), convolution(), placed);
+        r_ = RDom(0, size(input_channels(convolution())), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel),
+                  "r");
         const Expr x_at = at(v_.x, r_[1], ax), y_at = at(v_.y, r_[2], ay), z_at = at(v_.z, r_[3], az);
-        Func weights = parameter(Parameter::Role::weight);
+        Func weights = parameter(Parameter::Role::weight, folded_.convolution);
         Expr product =
             weights(v_.g % vector_, v_.c % channels, r_[0], r_[1], r_[2], r_[3], v_.c / channels, v_.g / vector_) *
             source_(r_[0], v_.g, x_at, y_at, z_at, v_.n);
-        if (pads_with_zeros(stage())) {
+        if (pads_with_zeros(convolution())) {
             const Expr inside = within(x_at, placed[0]) && within(y_at, placed[1]) && within(z_at, placed[2]);
             product = Halide::select(nonfinite() && !inside, 0.0f, product);
             if (placed[1].padded) r_.where(reaches_input(y_at, 0, placed[1]));
@@ -158,7 +176,8 @@ public:
         sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
         sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += product;
         Func y = output();
-        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
+            with_epilogues(sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_, folded_.convolution);
     }
 
     void schedule() {
@@ -167,12 +186,14 @@ public:
         sum_.bound_extent(v_.c, channels).bound_extent(v_.g, vector_).bound_extent(v_.x, columns);
         for (const Var &var : {v_.y, v_.z, v_.n}) sum_.bound_extent(var, 1);
         sum_.vectorize(v_.g, vector_).unroll(v_.c).unroll(v_.x);
-        if (pads_with_zeros(stage())) schedule_update(sum_.update().specialize(nonfinite()), 1);
+        if (pads_with_zeros(convolution())) schedule_update(sum_.update().specialize(nonfinite()), 1);
         schedule_update(sum_.update(), unroll);
         schedule_source(task);
     }
 
 private:
+    const Stage &convolution() const { return stage(folded_.convolution); }
+
     static int size(int64_t value) { return static_cast<int>(value); }
     static Expr at(const Var &position, const RVar &tap, const Axis &axis) {
         return position * size(axis.stride) + tap * size(axis.dilation);
@@ -211,13 +232,14 @@ private:
         const std::vector<Var> args = source_.args();
         const Var c = args[view_channel], g = args[view_group];
         source_.compute_at(output(), task).store_in(Halide::MemoryType::Heap);
-        source_.bound_extent(c, size(input_channels(stage()))).bound_extent(g, vector_);
+        source_.bound_extent(c, size(input_channels(convolution()))).bound_extent(g, vector_);
         source_.reorder_storage(g, c, args[view_width], args[view_height], args[view_depth], args[view_batch]);
         source_.reorder(g, c, args[view_width]).vectorize(g, vector_).unroll(c);
     }
 
     ActivationVars v_;
     RDom r_;
+    FoldedShuffle folded_;
     Func source_{"source"}, sum_{"sum"};
     int vector_ = 1;
 };
@@ -227,11 +249,12 @@ private:
 class GroupedPack : public PackGenerator<GroupedPack> {
 public:
     void pack_weights(Func raw, Func packed) const {
-        const int lanes = static_cast<int>(groups_in_vector(stage(), request().target));
+        const Stage &s = convolution_of(request().group).stage(0);
+        const int lanes = static_cast<int>(groups_in_vector(s, request().target));
         const int tile = static_cast<int>(*request().schedule.knob("channels"));
-        const int channels = static_cast<int>(output_channels(stage()));
+        const int channels = static_cast<int>(output_channels(s));
         Var l("l"), c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), v("v");
-        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
+        std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
         where.emplace_back(i);
         where.push_back((v * lanes + l) * channels + t * tile + c);
         packed(l, c, i, kx, ky, kz, t, v) = raw(where);
@@ -241,9 +264,11 @@ public:
 }  // namespace
 
 Algorithm grouped_algorithm() {
-    return {
-        "grouped", "many groups of few channels, in vectors across groups", refusal, knobs, conflict, default_schedule,
-        arguments};
+    return {"grouped", "many groups of few channels, in vectors across groups",
+            refusal,   knobs,
+            conflict,  default_schedule,
+            arguments, notes,
+            2};
 }
 
 }  // namespace convc

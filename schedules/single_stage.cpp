@@ -11,6 +11,17 @@ bool is_depthwise(const Stage &stage) {
     return stage.kind != StageKind::shuffle && stage.groups == stage.in_channels;
 }
 
+int64_t groups_in_vector(const Stage &stage, const Target &target) {
+    int64_t lanes = target.vector_lanes();
+    while (stage.groups % lanes != 0) lanes /= 2;
+    return lanes;
+}
+
+bool fills_vectors_across_groups(const Stage &stage, const Target &target) {
+    return stage.kind == StageKind::convolution && !is_depthwise(stage) &&
+           stage.out_channels / stage.groups < groups_in_vector(stage, target);
+}
+
 bool is_padded(const Axis &axis) {
     return axis.pad_before != 0 || axis.pad_after != 0 || axis.same_at_run_time;
 }

@@ -12,6 +12,12 @@
 namespace convc {
 
 bool is_pointwise(const Stage &stage);  // 1x1, stride 1, no padding: every pixel alone
+// Groups in a vector that runs across groups: the most lanes that divide the groups.
+int64_t groups_in_vector(const Stage &stage, const Target &target);
+
+// Whether such vectors hold more than vectors of one group's output channels: many groups of few channels.
+bool fills_vectors_across_groups(const Stage &stage, const Target &target);
+
 bool is_padded(const Axis &axis);
 bool has_padding(const Stage &stage);
 bool pads_with_zeros(const Stage &stage);

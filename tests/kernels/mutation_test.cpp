@@ -28,6 +28,8 @@ std::vector<Layer> layers() {
     std::vector<Layer> all;
     all.push_back(LayerBuilder(test::nhwc(1, 6, 7, 3)).conv(10, square(3, 1, 1)).epilogue(EpilogueKind::bias));
     all.push_back(LayerBuilder(test::tensor(Layout::nchw, 1, {9, 8}, 4)).conv(6, square(3, 2, 2, 2), 2));
+    all.push_back(LayerBuilder(test::nhwc(1, 6, 7, 24)).conv(16, square(3, 1, 1), 8).shuffle(8));
+    all.push_back(LayerBuilder(test::tensor(Layout::nchw, 1, {4, 19}, 3)).conv(5, square(3, 1, 1)));
     all.push_back(LayerBuilder(test::tensor(Layout::nwc, 2, {12}, 5)).conv(9, line(4, 3, 1)));
     all.push_back(LayerBuilder(test::nhwc(1, 8, 8, 9)).depthwise(square(3, 2, 1)));
     all.push_back(LayerBuilder(test::tensor(Layout::nchw, 1, {7, 11}, 2)).depthwise(square(5, 1, 2), 2).flip());
@@ -38,7 +40,7 @@ std::vector<Layer> layers() {
     LayerBuilder fused(test::nhwc(1, 9, 6, 4));
     all.push_back(fused.conv(16, square(1)).depthwise(square(3, 1, 1)).conv(3, square(1)));
     LayerBuilder shuffled(test::nhwc(1, 9, 7, 4));
-    all.push_back(shuffled.conv(8, square(3, 1, 1), 2).shuffle(2).conv(8, square(3, 1, 1), 4));
+    all.push_back(shuffled.conv(8, square(3, 1, 1), 2).shuffle(2).conv(16, square(3, 1, 1), 4));
     return all;
 }
 

@@ -132,7 +132,7 @@ std::vector<Layer> fused_chains() {
     all.push_back(residual.conv(5, square(1)).epilogue(EpilogueKind::relu));
     LayerBuilder shuffled(test::nhwc(1, 12, 11, 4));
     shuffled.conv(16, square(3, 1, 1), 2).epilogue(EpilogueKind::bias).shuffle(2);
-    all.push_back(shuffled.conv(8, square(3, 1, 1), 4));
+    all.push_back(shuffled.conv(16, square(3, 1, 1), 4));
     LayerBuilder strip(test::tensor(Layout::ncw, 1, {40}, 4));
     all.push_back(strip.conv(16, line(1)).depthwise(line(3, 1, 1)).conv(8, line(3, 1, 1)));
     return all;
