@@ -78,7 +78,7 @@ std::optional<std::string> stage_refusal(const StageGroup &group, int i, const T
     if (inner && (depth.kernel > 1 || depth.stride > 1 || is_padded(depth))) {
         return "a stage behind the first reaches over several planes, which would be computed again for each";
     }
-    if (fills_vectors_across_groups(stage, target)) {
+    if (prefers_vectors_of_groups(stage, target)) {
         return "a stage has many groups of few channels, which vectors across groups compute faster alone";
     }
     if (stage.weights && !is_depthwise(stage)) return "takes constant weights of depthwise stages only";
@@ -371,8 +371,6 @@ private:
         const int first = reads_copy(i) ? as_int(stage_axis(shape_->stage(i), axis).pad_before) : 0;
         return raw >= first && raw < first + input_extent(i, axis);
     }
-
-    Expr nonfinite() { return flag() > 0.5f; }
 
     // The epilogues of link i and of the shuffles behind it.
     Expr with_all_epilogues(int i, Expr value) {

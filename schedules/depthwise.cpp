@@ -6,12 +6,12 @@
 // not: in channels-first layouts and where there are fewer channels than lanes.
 //
 // Where the vector runs over pixels, rows are short of vectors (one of 8 lanes and its shifted neighbour make up a row
-// of 14), and a sum of one accumulator waits for every multiply-add: there the register tile holds several rows.
+// of 14), and a sum of one accumulator waits for every multiply-add: there the register tile may hold several rows.
 //
 // Padding. With zeros and vectors of channels, no padded copy: rows outside are left out of the reduction, so are
 // columns outside under a whole tile, and the select that guards the others stands in the first and last tile of a row
-// only (Halide's loop partitioning, by likely()). Elsewhere the border is a strip in the workspace: for vectors of
-// pixels (a plane of one channel, which stays in L1); for constant weights, which become literals without the zero
+// only (Halide's loop partitioning, by likely()). Elsewhere the border is a strip in the workspace: where channels are
+// planes apart (a plane at a time, which stays in L1); for constant weights, which become literals without the zero
 // taps, since the unrolled taps would multiply the border code; where the border is anything but zeros; and where
 // extents are known at run time only: there a task is a tile of constant size, and its strip reaches past the end of
 // the input where the tile does.
@@ -37,6 +37,7 @@ using Halide::TailStrategy;
 using Halide::Var;
 
 constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
+constexpr int64_t most_literals = 512;       // the same of a constant kernel, whose taps are all in one body
 constexpr int64_t most_literal_taps = 64;    // constant kernels above this are read from a table in the object
 
 View output_view(const StageGroup &group) {
@@ -90,14 +91,30 @@ bool is_literal(const Stage &stage) {
 // Whether the kernel copies its input into a strip with the border around it.
 bool uses_strip(const StageGroup &group) {
     const Stage &stage = group.stage(0);
-    const bool planes = output_view(group)[view_channel].stride != 1;
-    return in_tiles(group) || (has_padding(stage) && (planes || is_literal(stage) || !pads_with_zeros(stage)));
+    const bool channels_apart = output_view(group)[view_channel].stride != 1;
+    return in_tiles(group) || (has_padding(stage) && (channels_apart || is_literal(stage) || !pads_with_zeros(stage)));
+}
+
+// Whether a strip holds one channel's plane; else all channels of a task.
+bool copies_planes(const StageGroup &group, const Target &target) {
+    return !in_tiles(group) && !vectors_of_channels(group, target) && !channels_last(group.input().layout);
 }
 
 // Whether the register tile may hold several rows.
 bool tiles_rows(const StageGroup &group, const Target &target) {
     if (vectors_of_channels(group, target)) return false;
     return uses_strip(group) || !is_padded(stage_axis(group.stage(0), view_height));
+}
+
+// Whether parts overlap, the last one shifted inwards, so that two tasks may compute a pixel in two places of a
+// register tile of so many pixels along the axis that is cut. They would race: at the border a select stands between
+// product and sum, and LLVM orders the sums of a constant kernel by what neighbours share, so the two may be rounded
+// differently.
+bool parts_overlap(const View &output, int64_t parts, int64_t tile) {
+    const int64_t extent = output[parallel_axis(output)].extent;
+    const int64_t unit = parallel_axis(output) == view_width ? tile : 1;
+    const int64_t piece = std::min(ceil_divided(ceil_divided(extent, unit), parts) * unit, extent);
+    return tile > 1 && extent % piece != 0;
 }
 
 int64_t rows_of_part(const StageGroup &group, int64_t parts) {
@@ -144,8 +161,9 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
     if (tiles_rows(group, target)) {
         const Size &height = output[view_height].extent;
-        all.push_back({"register_rows", "rows of outputs in the register tile", 1,
-                       height.known() ? std::min<int64_t>(height, 16) : 16});
+        const bool limited = height.known() && !in_tiles(group);
+        all.push_back(
+            {"register_rows", "rows of outputs in the register tile", 1, limited ? std::min<int64_t>(height, 16) : 16});
     }
     if (factors_of(group.stage(0))) {
         const bool always = group.stage(0).kernel_volume() > most_literal_taps;
@@ -192,6 +210,12 @@ std::vector<std::string> notes(const KernelRequest &request) {
     return all;
 }
 
+// Pixels or rows of the register tile along the axis that is cut into parts.
+int64_t tile_along_parts(const StageGroup &group, int64_t pixels, int64_t rows) {
+    const ViewAxis axis = parallel_axis(output_view(group));
+    return axis == view_width ? pixels : axis == view_height ? rows : 1;
+}
+
 std::optional<std::string> conflict(const KernelRequest &request) {
     const Schedule &schedule = request.schedule;
     const StageGroup &group = request.group;
@@ -199,20 +223,25 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     const int64_t columns = *schedule.knob("columns");
     const int64_t register_rows = schedule.knob("register_rows").value_or(1);
     if (!fits_registers({1, columns * register_rows}, request.target)) {
-        return "columns * register_rows + 2 exceed the vector registers";
+        return tiles_rows(group, request.target) ? "columns * register_rows + 2 exceed the vector registers"
+                                                 : "columns + 2 exceed the vector registers";
     }
     if (in_tiles(group) && *schedule.knob("rows") % register_rows != 0) return "register_rows does not divide rows";
-    if (!in_tiles(group) && register_rows > rows_of_part(group, *schedule.knob("parts"))) {
-        return "register_rows exceeds the rows of a part";
+    const int64_t pixels =
+        vectors_of_channels(group, request.target) ? columns : columns * vector_extent(group, request.target);
+    if (!in_tiles(group)) {
+        const int64_t parts = *schedule.knob("parts");
+        if (register_rows > rows_of_part(group, parts)) return "register_rows exceeds the rows of a part";
+        if (parts_overlap(output_view(group), parts, tile_along_parts(group, pixels, register_rows))) {
+            return "parts overlap, and a sum may be rounded otherwise elsewhere in a tile";
+        }
     }
     if (!uses_strip(group)) return std::nullopt;
     const int64_t channels =
-        (stage.in_channels + *schedule.knob("channel_parts") - 1) / *schedule.knob("channel_parts");
+        copies_planes(group, request.target) ? 1 : ceil_divided(stage.in_channels, *schedule.knob("channel_parts"));
     if (!in_tiles(group)) {
         return strip_refusal(stage, outputs_of_part(output_view(group), *schedule.knob("parts")), channels);
     }
-    const int64_t pixels =
-        vectors_of_channels(group, request.target) ? columns : columns * vector_extent(group, request.target);
     return strip_refusal(stage, {*schedule.knob("row_tiles") * pixels, *schedule.knob("rows"), 1}, channels);
 }
 
@@ -221,9 +250,9 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const std::vector<Knob> ranges = knobs(group, target);
     // Of vectors of pixels, fewer: a row may be short, and the tile has several rows.
-    const bool planes = tiles_rows(group, target);
+    const bool several_rows = tiles_rows(group, target);
     const int64_t columns =
-        std::min<int64_t>({ranges[0].high, planes ? 2 : 8,
+        std::min<int64_t>({ranges[0].high, several_rows ? 2 : 8,
                            std::max<int64_t>(most_unrolled_taps / stage_axis(stage, view_width).kernel, 1)});
     const int64_t pixels = vectors_of_channels(group, target) ? columns : columns * vector_extent(group, target);
     const int64_t row_tiles = (64 + pixels - 1) / pixels;
@@ -236,7 +265,7 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
                        {"rows", 8},
                        {"channel_parts", std::clamp<int64_t>(strips, 1, ranges[3].high)},
                        {"channels_outside", 0}}};
-    if (planes) schedule.knobs.emplace_back("register_rows", output_view(group)[view_height].extent == 1 ? 1 : 4);
+    if (several_rows) schedule.knobs.emplace_back("register_rows", output_view(group)[view_height].extent == 1 ? 1 : 4);
     return schedule;
 }
 
@@ -256,17 +285,23 @@ int64_t default_columns(int64_t row, int64_t most, const Target &target) {
 // The tile of vectors x rows of a plane with the fewest cycles: those that fewer than 8 accumulators wait for one
 // another, and what the last tiles compute twice. Of equals the largest, whose rows share most inputs; under a stride,
 // where an input takes two loads and a shuffle, the smallest (3x3 stride 2 at 112 x 112: 0.09 ms, the largest 0.12).
-RegisterTile default_pixel_tile(const StageGroup &group, int64_t width, int64_t rows, int64_t most_vectors,
-                                const Target &target) {
+struct PixelTile {
+    int64_t vectors = 1;
+    int64_t rows = 1;
+};
+PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most_vectors, const Target &target) {
     constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
-    const Axis axis = stage_axis(group.stage(0), view_width);
-    const int64_t lanes = vector_extent(group, target);
-    RegisterTile best;
+    const Stage &stage = group.stage(0);
+    const Axis axis = stage_axis(stage, view_width);
+    const int64_t width = output_view(group)[view_width].extent, lanes = vector_extent(group, target);
+    const int64_t taps = is_literal(stage) ? nonzero_taps(*stage.weights) : axis.kernel;  // in one body
+    const int64_t most_taps = is_literal(stage) ? most_literals : most_unrolled_taps;
+    PixelTile best;
     int64_t least = std::numeric_limits<int64_t>::max();
     for (int64_t vectors = 1; vectors <= most_vectors; vectors++) {
         for (int64_t tile_rows = 1; tile_rows <= std::min<int64_t>(rows, 16); tile_rows++) {
             const int64_t sums = vectors * tile_rows;
-            if (sums > 1 && (!fits_registers({1, sums}, target) || sums * axis.kernel > most_unrolled_taps)) break;
+            if (sums > 1 && (!fits_registers({1, sums}, target) || sums * taps > most_taps)) break;
             const int64_t tiles = ceil_divided(width, vectors * lanes) * ceil_divided(rows, tile_rows);
             const int64_t cycles = tiles * std::max(sums, independent_sums);
             if (cycles > least || (cycles == least && axis.stride > 1)) continue;
@@ -285,7 +320,8 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
     const int64_t row = vectors_of_channels(group, target) ? int64_t{output[view_width].extent} : ranges[0].high;
     const int64_t columns = default_columns(row, most_columns, target);
     const int64_t rows = output[parallel_axis(output)].extent;
-    const int64_t parts = balanced_parts(rows, output[view_batch].extent, target);
+    int64_t parts = balanced_parts(rows, output[view_batch].extent, target);
+    while (parts_overlap(output, parts, tile_along_parts(group, columns, 1))) parts--;
     const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
     const int64_t channel_parts = std::min(wanted, ranges[2].high);
     return {"depthwise",
@@ -298,15 +334,16 @@ Schedule default_planes(const StageGroup &group, const Target &target) {
     const std::vector<Knob> ranges = knobs(group, target);
     const int64_t batch = output[view_batch].extent;
     const int64_t channel_parts = std::min(balanced_parts(output[view_channel].extent, batch, target), ranges[2].high);
-    const int64_t parts = balanced_parts(output[parallel_axis(output)].extent, batch * channel_parts, target);
-    const RegisterTile tile =
-        default_pixel_tile(group, output[view_width].extent, rows_of_part(group, parts), ranges[0].high, target);
+    int64_t parts = balanced_parts(output[parallel_axis(output)].extent, batch * channel_parts, target);
+    const PixelTile tile = default_pixel_tile(group, rows_of_part(group, parts), ranges[0].high, target);
+    const int64_t pixels = tile.vectors * vector_extent(group, target);
+    while (parts_overlap(output, parts, tile_along_parts(group, pixels, tile.rows))) parts--;
     return {"depthwise",
             {{"columns", tile.vectors},
              {"parts", parts},
              {"channel_parts", channel_parts},
              {"channels_outside", 0},
-             {"register_rows", tile.columns}}};
+             {"register_rows", tile.rows}}};
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {
@@ -356,15 +393,13 @@ public:
         const Var task("task");
         const Var inner = schedule_output(task);
         if (uses_strip(request().group)) {
-            // Not wider than the channels of one task: a wider vector would start before the first of them.
-            int strip_lanes = lanes();
-            while (task_channels_ % strip_lanes != 0) strip_lanes /= 2;
+            const int channels = task_channels_ / multiplier_;
+            const View view = with_channels(arguments()[0].view, channels);
             if (in_tiles(request().group)) {
-                schedule_tile_strip(source_, output(), v_.z, strip_lanes, arguments()[0].view, stage(), task_columns(),
-                                    rows);
-                source_.bound_extent(v_.c, task_channels_ / multiplier_);
+                schedule_tile_strip(source_, output(), v_.z, lanes(), view, stage(), task_columns(), rows);
+                source_.bound_extent(v_.c, channels);
             } else {
-                schedule_strip(source_, output(), strip_loop(task), strip_lanes, arguments()[0].view);
+                schedule_strip(source_, output(), strip_loop(task), lanes(), view);
             }
         }
         if (separable != 0) schedule_row_pass(task);
@@ -376,7 +411,7 @@ public:
         for (const Var &var : {v_.g, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
         accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
         if (is_literal(stage())) return;
-        if (leaves_out_zeros(request().group)) schedule_update(accumulator_.update().specialize(flag() > 0.5f), along);
+        if (leaves_out_zeros(request().group)) schedule_update(accumulator_.update().specialize(nonfinite()), along);
         schedule_update(accumulator_.update(), along);
     }
 
@@ -424,7 +459,7 @@ private:
         Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
         if (leaves_out_zeros(request().group)) {
             const Expr inside = within(ix, placed_[0]) && within(iy, placed_[1]) && within(iz, placed_[2]);
-            term = Halide::select(flag() > 0.5f && !inside, 0.0f, product);
+            term = Halide::select(nonfinite() && !inside, 0.0f, product);
         }
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
@@ -492,8 +527,8 @@ private:
 
     int depth_stride() const { return size(stage_axis(stage(), view_depth).stride); }
 
-    // The loop that a strip is computed in: where channels are planes apart, over channels.
-    Var strip_loop(const Var &task) const { return arguments()[0].view[view_channel].stride == 1 ? task : plane_; }
+    // The loop that a strip is computed in.
+    Var strip_loop(const Var &task) const { return copies_planes(request().group, request().target) ? plane_ : task; }
 
     // Where the strip is: as many rows as it has.
     void schedule_row_pass(const Var &task) {

@@ -136,7 +136,7 @@ std::vector<Knob> knobs_of_convolution(const StageGroup &group, const Target &ta
         {"columns", pixels ? "pixels (or vectors of them) in the register tile" : "pixels in the register tile", 1,
          std::min<int64_t>(output[view_width].extent, 30)},
         {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent},
-        {"channel_parts", "parallel parts of the output channels of a group", 1, vectors},
+        {"channel_parts", "parallel parts of the output channels of a group", 1, most_vectors},
         {"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1},
         {"unroll", "input channels in one turn of the inner loop", 1, 16},
     }};
@@ -225,9 +225,8 @@ double pixel_load(const StageGroup &group, const Target &target) {
 
 RegisterTile tile_of_pixels(const StageGroup &group, const Target &target) {
     const int64_t width = output_view(group)[view_width].extent;
-    RegisterTile tile = best_register_tile(width, group_channels(group.stage(0)), target, pixel_load(group, target));
-    tile.vectors = std::min(tile.vectors, width / target.vector_lanes());
-    return tile;
+    const int64_t whole_vectors = width / target.vector_lanes();
+    return best_register_tile(width, group_channels(group.stage(0)), target, pixel_load(group, target), whole_vectors);
 }
 
 // Whether vectors of pixels, stored whole, take less time than vectors of channels.
@@ -333,7 +332,8 @@ public:
         r_ = RDom(0, input_channels(), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight, folded_.convolution);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
-        const Expr x_at = at(v_.x, r_[1], ax), y_at = at(v_.y, r_[2], ay), z_at = at(v_.z, r_[3], az);
+        const Expr x_at = under_tap(v_.x, r_[1], ax), y_at = under_tap(v_.y, r_[2], ay),
+                   z_at = under_tap(v_.z, r_[3], az);
         Expr product = weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
                        source_(input_channel(), input_group(), x_at, y_at, z_at, v_.n);
         if (pads_with_zeros(s)) {
@@ -375,20 +375,12 @@ private:
         return folded_.source(group * input_channels() + channel);
     }
 
-    // The view of the input as the convolution's groups see it.
-    View input_view() const {
-        View view = arguments()[0].view;
-        view[view_channel].extent = input_channels();
-        return view;
-    }
+    // As the convolution's groups see the input.
+    View input_view() const { return with_channels(arguments()[0].view, input_channels()); }
 
     Var along() const { return pixel_vectors ? v_.x : v_.c; }  // what a vector runs along
 
     static int size(int64_t value) { return static_cast<int>(value); }
-
-    // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
-    // that leaves the padding out. Where all weights are finite, this is one well predicted branch a tile.
-    Expr nonfinite() { return flag() > 0.5f; }
 
     void schedule_update(Halide::Stage update, int unrolled) {
         RVar ro("ro"), ri("ri");
@@ -401,6 +393,7 @@ private:
             .unroll(v_.x)
             .unroll(ri);
     }
+
     // Leaves out the taps that meet nothing but zeros: a row of the kernel, or a column under all pixels of the tile.
     void skip_padding(const Placements &placed, const Expr &y_at, const Expr &z_at) {
         if (placed[1].padded) r_.where(reaches_input(y_at, 0, placed[1]));
@@ -413,10 +406,6 @@ private:
 
     bool whole_tiles_of_columns() const {
         return !in_tiles(convolution_group()) && output_view(convolution_group())[view_width].extent % pixel_tile_ == 0;
-    }
-
-    static Expr at(const Var &position, const RVar &tap, const Axis &axis) {
-        return position * size(axis.stride) + tap * size(axis.dilation);
     }
 
     // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.

@@ -94,8 +94,15 @@ protected:
         const Parameter wanted{role, request().group.first + in_stage, {}};
         return *inputs_.at(wanted.c_name());
     }
-    // 1 where some weight is NaN or infinite.
-    Halide::Expr flag() { return (*inputs_.at("nonfinite"))(0); }
+    // Whether some weight is NaN or infinite: it would turn the zeros of a strip's border into NaN, so such a layer
+    // takes a slower loop that leaves the border out. Where all are finite, this is one well predicted branch a tile.
+    Halide::Expr nonfinite() { return (*inputs_.at("nonfinite"))(0) > 0.5f; }
+
+    // What an output at `position` reads through a tap, in padded coordinates.
+    static Halide::Expr under_tap(const Halide::Expr &position, const Halide::Expr &tap, const Axis &axis) {
+        return position * static_cast<int>(axis.stride) + tap * static_cast<int>(axis.dilation);
+    }
+
     Halide::Func output() { return *output_; }
 
     // Where the input lies in its border, width first. With `tiled`, every axis has a border to its right, for tiles

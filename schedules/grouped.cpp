@@ -43,7 +43,7 @@ int64_t input_channels(const Stage &stage) {
 }
 
 View output_view(const StageGroup &group) {
-    return activation_view(group.output(), group.stage(0).groups, false);
+    return activation_view(group.output(), group.stage(0).groups, flattens(group));
 }
 
 // ---- applicability, knobs, default
@@ -51,12 +51,10 @@ View output_view(const StageGroup &group) {
 std::optional<std::string> refusal_of_convolution(const StageGroup &group, const Target &target) {
     if (auto reason = general_refusal(group)) return reason;
     const Stage &stage = group.stage(0);
-    if (!fills_vectors_across_groups(stage, target)) {
-        return "computes grouped convolutions with fewer channels a group than there are groups in a vector";
+    if (!prefers_vectors_of_groups(stage, target)) {
+        return "computes grouped convolutions, channels last, with fewer channels a group than groups in a vector";
     }
-    if (!channels_last(group.input().layout)) return "computes channels-last layouts";
     if (group.input().has_runtime_extent()) return "needs every extent when it is compiled";
-    if (input_channels(stage) * stage.kernel_volume() < 4) return "leaves sums of fewer than 4 products to direct";
     return std::nullopt;
 }
 
@@ -114,13 +112,17 @@ Schedule default_schedule(const StageGroup &whole, const Target &target) {
     const View output = output_view(group);
     const RegisterTile tile = default_tile(stage, output[view_width].extent, target);
     const int64_t columns = parallel_axis(output) == view_width ? tile.columns : 1;
-    const int64_t others = output[view_batch].extent * stage.groups / groups_in_vector(stage, target);
-    const Schedule schedule{
-        "grouped",
-        {{"channels", tile.vectors},
-         {"columns", tile.columns},
-         {"parts", balanced_parts(ceil_divided(output[parallel_axis(output)].extent, columns), others, target)},
-         {"unroll", default_unroll(input_channels(stage), tile)}}};
+    const int64_t pieces = ceil_divided(output[parallel_axis(output)].extent, columns);
+    const int64_t lanes = groups_in_vector(stage, target);
+    int64_t parts = balanced_parts(pieces, output[view_batch].extent * stage.groups / lanes, target);
+    // Pixels alone: strips of more than L2 would be for nothing, since their borders do not overlap.
+    const int64_t strips = output[view_width].extent * input_channels(stage) * lanes * 4 * 2 / target.l2_bytes;
+    if (flattens(group)) parts = std::max(parts, std::min(pieces, ceil_divided(strips, parts) * parts));
+    const Schedule schedule{"grouped",
+                            {{"channels", tile.vectors},
+                             {"columns", tile.columns},
+                             {"parts", parts},
+                             {"unroll", default_unroll(input_channels(stage), tile)}}};
     return with_stages_knob(whole, schedule);
 }
 
@@ -160,9 +162,9 @@ public:
         const Placements placed = placements(false, folded_.convolution);
         const int channels_in = size(input_channels(convolution()));
         source_ = with_border(input_of_groups(x(), folded_, channels_in), convolution(), placed);
-        r_ = RDom(0, size(input_channels(convolution())), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel),
-                  "r");
-        const Expr x_at = at(v_.x, r_[1], ax), y_at = at(v_.y, r_[2], ay), z_at = at(v_.z, r_[3], az);
+        r_ = RDom(0, channels_in, 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
+        const Expr x_at = under_tap(v_.x, r_[1], ax), y_at = under_tap(v_.y, r_[2], ay),
+                   z_at = under_tap(v_.z, r_[3], az);
         Func weights = parameter(Parameter::Role::weight, folded_.convolution);
         Expr product =
             weights(v_.g % vector_, v_.c % channels, r_[0], r_[1], r_[2], r_[3], v_.c / channels, v_.g / vector_) *
@@ -195,13 +197,6 @@ private:
     const Stage &convolution() const { return stage(folded_.convolution); }
 
     static int size(int64_t value) { return static_cast<int>(value); }
-    static Expr at(const Var &position, const RVar &tap, const Axis &axis) {
-        return position * size(axis.stride) + tap * size(axis.dilation);
-    }
-
-    // As in direct.cpp: weights that are NaN or infinite would turn the zeros of the strip into NaN.
-    Expr nonfinite() { return flag() > 0.5f; }
-
     void schedule_update(Halide::Stage update, int unrolled) {
         RVar ro("ro"), ri("ri");
         update.split(r_[0], ro, ri, unrolled)
@@ -234,7 +229,11 @@ private:
         source_.compute_at(output(), task).store_in(Halide::MemoryType::Heap);
         source_.bound_extent(c, size(input_channels(convolution()))).bound_extent(g, vector_);
         source_.reorder_storage(g, c, args[view_width], args[view_height], args[view_depth], args[view_batch]);
-        source_.reorder(g, c, args[view_width]).vectorize(g, vector_).unroll(c);
+        int unrolled = 16;  // more is only more code
+        while (input_channels(convolution()) % unrolled != 0) unrolled--;
+        const Var outer("outer"), inner("inner");
+        source_.split(c, outer, inner, unrolled).reorder(g, inner, outer, args[view_width]);
+        source_.vectorize(g, vector_).unroll(inner);
     }
 
     ActivationVars v_;

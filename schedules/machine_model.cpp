@@ -33,12 +33,13 @@ bool fits_registers(const RegisterTile &tile, const Target &target) {
     return tile.vectors * tile.columns + tile.vectors + 1 <= target.vector_registers();
 }
 
-RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load) {
+RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load,
+                                int64_t most_vectors) {
     RegisterTile best;
     double best_cycles = tile_cycles(best, channels, pixels, vector_load, target);
-    const int64_t most_vectors =
-        std::min<int64_t>(4, rounded_up(channels, target.vector_lanes()) / target.vector_lanes());
-    for (RegisterTile tile; tile.vectors <= most_vectors; tile.vectors++) {
+    const int64_t most =
+        std::min<int64_t>({4, most_vectors, rounded_up(channels, target.vector_lanes()) / target.vector_lanes()});
+    for (RegisterTile tile; tile.vectors <= most; tile.vectors++) {
         for (tile.columns = 1; tile.columns <= pixels && fits_registers(tile, target); tile.columns++) {
             const double cycles = tile_cycles(tile, channels, pixels, vector_load, target);
             if (cycles < best_cycles) best = tile, best_cycles = cycles;

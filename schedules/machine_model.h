@@ -23,8 +23,9 @@ bool fits_registers(const RegisterTile &tile, const Target &target);
 double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target);
 
-// The tile with the fewest.
-RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1);
+// The tile with the fewest, of at most so many vectors.
+RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1,
+                                int64_t most_vectors = 4);
 
 // The vector_load of vectors that lie anywhere in memory, `stride` elements between their lanes.
 double unaligned_load(int64_t stride, const Target &target);

@@ -32,8 +32,8 @@ Expr within(const Expr &position, const Placement &placed) {
 }
 
 Expr reaches_input(const Expr &first, int span, const Placement &placed) {
-    const Expr from_end = Halide::cast<uint32_t>(first + span - placed.before);
-    return from_end < Halide::cast<uint32_t>(placed.extent + span);
+    const auto bits = [](const Expr &value) { return Halide::cast<uint32_t>(value); };
+    return bits(first) + bits(span) - bits(placed.before) < bits(placed.extent) + bits(span);
 }
 
 Expr first_of_tile(const Expr &x, int columns, const Expr &tap, const Axis &axis) {

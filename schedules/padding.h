@@ -38,7 +38,8 @@ Halide::Expr padding_before(const Axis &axis, const Halide::Expr &extent);
 // padded element.
 Halide::Func with_border(Halide::Func input, const Stage &stage, const Placements &placements);
 
-// Computes that Func strip by strip, once in each turn of `task`, in the caller's workspace.
+// Computes that Func strip by strip, once in each turn of `task`, in the caller's workspace. The channels of `input`
+// are those of one strip.
 void schedule_strip(Halide::Func padded, Halide::Func consumer, const Halide::Var &task, int lanes, const View &input);
 
 // The same for tiles of `columns` x `rows` outputs (split_tiles()): a strip of constant size, whatever the extents.

@@ -17,9 +17,13 @@ int64_t groups_in_vector(const Stage &stage, const Target &target) {
     return lanes;
 }
 
-bool fills_vectors_across_groups(const Stage &stage, const Target &target) {
-    return stage.kind == StageKind::convolution && !is_depthwise(stage) &&
-           stage.out_channels / stage.groups < groups_in_vector(stage, target);
+bool prefers_vectors_of_groups(const Stage &stage, const Target &target) {
+    constexpr int64_t fewest_groups = 4, fewest_products = 4;
+    if (stage.kind != StageKind::convolution || is_depthwise(stage)) return false;
+    const int64_t groups = groups_in_vector(stage, target);
+    return groups >= fewest_groups && stage.out_channels / stage.groups < groups &&
+           stage.in_channels / stage.groups * stage.kernel_volume() >= fewest_products &&
+           channels_last(stage.output.layout);
 }
 
 bool is_padded(const Axis &axis) {

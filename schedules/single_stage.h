@@ -12,16 +12,17 @@
 namespace convc {
 
 bool is_pointwise(const Stage &stage);  // 1x1, stride 1, no padding: every pixel alone
-// Groups in a vector that runs across groups: the most lanes that divide the groups.
-int64_t groups_in_vector(const Stage &stage, const Target &target);
-
-// Whether such vectors hold more than vectors of one group's output channels: many groups of few channels.
-bool fills_vectors_across_groups(const Stage &stage, const Target &target);
-
 bool is_padded(const Axis &axis);
 bool has_padding(const Stage &stage);
 bool pads_with_zeros(const Stage &stage);
 bool is_depthwise(const Stage &stage);  // one input channel a group, however it was written
+
+// Groups in a vector that runs across groups: the most lanes that divide the groups.
+int64_t groups_in_vector(const Stage &stage, const Target &target);
+
+// Whether a convolution is better computed in such vectors (grouped.cpp): many groups of few channels, which lie side
+// by side and have sums long enough to put them in order for.
+bool prefers_vectors_of_groups(const Stage &stage, const Target &target);
 
 // Whether all pixels may be seen as one long row: pointwise, and no further tensor broadcasts over pixels.
 bool flattens(const StageGroup &group);

@@ -75,6 +75,11 @@ Axis stage_axis(const Stage &stage, ViewAxis axis) {
     return index < 0 ? Axis{} : stage.axes[static_cast<size_t>(index)];
 }
 
+View with_channels(View view, int64_t channels) {
+    view[view_channel].extent = channels;
+    return view;
+}
+
 int64_t ceil_divided(int64_t value, int64_t divisor) {
     return value >= 0 ? (value + divisor - 1) / divisor : -(-value / divisor);
 }

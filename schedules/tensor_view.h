@@ -45,6 +45,9 @@ View dense_view(const std::vector<int64_t> &extents);
 // The geometry of a stage along width, height or depth; an axis that the layout lacks is the trivial one.
 Axis stage_axis(const Stage &stage, ViewAxis axis);
 
+// The same with so many channels a group.
+View with_channels(View view, int64_t channels);
+
 int64_t ceil_divided(int64_t value, int64_t divisor);  // towards +infinity; the divisor is positive
 
 // Inputs, padding included, that so many neighbouring outputs of a forward stage read along an axis.

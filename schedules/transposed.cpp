@@ -231,8 +231,8 @@ Schedule default_tile(const StageGroup &group, const Target &target) {
         const RegisterTile tile = best_register_tile(channels, positions, target);
         return {"transposed", {{"pixel_vectors", 0}, {"vectors", tile.vectors}, {"columns", tile.columns}}};
     }
-    RegisterTile tile = best_register_tile(positions, std::min<int64_t>(channels, 6), target);
-    tile.vectors = std::min(tile.vectors, positions / target.vector_lanes());
+    const int64_t whole_vectors = positions / target.vector_lanes();
+    const RegisterTile tile = best_register_tile(positions, std::min<int64_t>(channels, 6), target, 1, whole_vectors);
     return {"transposed", {{"pixel_vectors", 1}, {"vectors", tile.columns}, {"columns", tile.vectors}}};
 }
 
@@ -365,10 +365,6 @@ private:
     static int size(int64_t value) { return static_cast<int>(value); }
 
     Var along() const { return pixel_vectors ? q_[0] : v_.c; }  // what a vector runs along
-
-    // Weights that are NaN or infinite would turn the zeros of the strip into NaN, so such a layer takes a slower loop
-    // that leaves the border out. Where all weights are finite, this is one well predicted branch a tile.
-    Expr nonfinite() { return flag() > 0.5f; }
 
     // The input with zeros around it, from the least position that any tap of output 0 reads.
     Func strip() {
@@ -528,10 +524,7 @@ private:
     void bound_strip(const Func &y, const Var &task, int part_rows) {
         const View view = arguments()[0].view;
         const int channels = size(view[view_channel].extent) / (merges_groups(request().group) ? channel_parts : 1);
-        // Not wider than the channels of one task: a wider vector would start before the first of them.
-        int strip_lanes = lanes();
-        while (channels % strip_lanes != 0) strip_lanes /= 2;
-        schedule_strip(source_, y, task, strip_lanes, view);
+        schedule_strip(source_, y, task, lanes(), with_channels(view, channels));
         source_.bound_extent(v_.c, channels);
         const std::vector<Var> args = source_.args();
         if (pixel_vectors) {

@@ -37,7 +37,7 @@ public:
     }
 
 private:
-    // `name`: of nothing else in the module.
+    // `name`: with a dot, which no name in C has.
     Constant *constant(Constant *value, const std::string &name) {
         const auto global = llvm::cast<llvm::GlobalVariable>(module_.getOrInsertGlobal(name, value->getType()));
         global->setConstant(true);
@@ -54,11 +54,11 @@ private:
         for (const Variant &variant : entry_.variants) {
             const std::string name = variant.target.full_name();
             Constant *target =
-                constant(llvm::ConstantDataArray::getString(module_.getContext(), name), "target " + name);
+                constant(llvm::ConstantDataArray::getString(module_.getContext(), name), "convc.target." + name);
             Constant *level = builder_.getInt32(static_cast<uint32_t>(variant.target.cpu_level()));
             rows.push_back(ConstantStruct::get(type, {target, level, builder_.getInt32(0)}));
         }
-        return constant(llvm::ConstantArray::get(llvm::ArrayType::get(type, rows.size()), rows), "variants");
+        return constant(llvm::ConstantArray::get(llvm::ArrayType::get(type, rows.size()), rows), "convc.variants");
     }
 
     Function *declare_hidden(const std::string &name, llvm::FunctionType *type) {

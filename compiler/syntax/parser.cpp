@@ -74,6 +74,7 @@ private:
     ast::Let let();
     ast::Layer layer();
     ast::Layer canonical_line();
+    void inputs_of_canonical_line(ast::Layer &layer);
     void canonical_line_after_name(ast::Layer &layer, Diagnostics::Builder report);
     ast::ScheduleStatement schedule();
 
@@ -234,37 +235,36 @@ ast::Layer Parser::layer() {
 // `layer a = f32 nhwc[1, 8, 8, 4] -> conv(8, 3x3)`: read on, so that there is one complaint and it can say what to
 // write.
 void Parser::canonical_line_after_name(ast::Layer &layer, Diagnostics::Builder report) {
-    const uint32_t gap = cursor_.after_last().begin;
+    const uint32_t name_end = cursor_.after_last().begin;
     cursor_.take();
+    const uint32_t begin = cursor_.peek().begin;
     const bool bracketed = cursor_.at(TokenKind::left_paren);
-    report.fixit({gap, cursor_.peek().begin}, bracketed ? "" : "(x: ");
-    if (bracketed) {
-        layer.inputs = declarations();
-    } else {
-        ast::TensorDeclaration input;
-        if (!tensor(input.tensor)) cursor_.skip_to_stage_end();
-        input.range = input.tensor.range;
-        layer.inputs.push_back(std::move(input));
+    inputs_of_canonical_line(layer);
+    if (!cursor_.at(TokenKind::arrow) && !cursor_.at(TokenKind::equals)) {
+        cursor_.skip_to_statement();
+        return;
     }
-    if (!cursor_.at(TokenKind::arrow)) return;
+    report.fixit({name_end, begin}, bracketed ? "" : "(x: ");
     report.fixit({cursor_.after_last().begin, cursor_.peek().end}, bracketed ? " =" : ") =");
     cursor_.take();
     stages(layer.stages);
 }
 
-ast::Layer Parser::canonical_line() {
-    ast::Layer layer;
+// `f32 nhwc[1, 8, 8, 4]` or `(x: f32 nhwc[1, 8, 8, 4], y: ...)`.
+void Parser::inputs_of_canonical_line(ast::Layer &layer) {
     if (cursor_.at(TokenKind::left_paren)) {
         layer.inputs = declarations();
-    } else {
-        ast::TensorDeclaration input;
-        if (tensor(input.tensor)) {
-            input.range = input.tensor.range;
-            layer.inputs.push_back(std::move(input));
-        } else {
-            cursor_.skip_to_stage_end();
-        }
+        return;
     }
+    ast::TensorDeclaration input;
+    if (!tensor(input.tensor)) return (void)cursor_.skip_to_stage_end();
+    input.range = input.tensor.range;
+    layer.inputs.push_back(std::move(input));
+}
+
+ast::Layer Parser::canonical_line() {
+    ast::Layer layer;
+    inputs_of_canonical_line(layer);
     if (!cursor_.at(TokenKind::arrow)) {
         cursor_.fail(diagnostic::expected_stage_end, cursor_.found());
         cursor_.skip_to_stage_end();

@@ -19,14 +19,17 @@ using Fold = FoldedShuffle::Fold;
 using test::LayerBuilder;
 using test::square;
 
-// By `direct` in one group, whatever the planner would rather do.
+// By `direct` in one group, whatever the planner would rather do, and by `grouped` where it computes the convolution.
 void expect_folded(const Layer &layer, Fold fold) {
     SCOPED_TRACE(layer.canonical_line());
     const StageGroup group{&layer, 0, 2};
-    const Algorithm *direct = algorithm_named("direct");
-    ASSERT_FALSE(direct->refusal(group, test::kernel_target()));
     EXPECT_EQ(folded_shuffle(group).fold, fold);
-    test::expect_right(layer, {direct->default_schedule(group, test::kernel_target())});
+    for (const char *name : {"direct", "grouped"}) {
+        const Algorithm *algorithm = algorithm_named(name);
+        const auto refusal = algorithm->refusal(group, test::kernel_target());
+        EXPECT_TRUE(!refusal || algorithm != algorithm_named("direct"));
+        if (!refusal) test::expect_right(layer, {algorithm->default_schedule(group, test::kernel_target())});
+    }
 }
 
 TEST(Shuffle, FoldsIntoEitherNeighbour) {
@@ -36,6 +39,9 @@ TEST(Shuffle, FoldsIntoEitherNeighbour) {
         expect_folded(x().shuffle(4).conv(10, pad), Fold::input_weights);
         expect_folded(x().shuffle(4).conv(18, point, 3).epilogue(EpilogueKind::bias), Fold::input_indices);
         expect_folded(x().shuffle(8).conv(18, square(3, 2), 3), Fold::input_indices);
+        expect_folded(x().shuffle(8).conv(18, square(3, 1, 1), 3), Fold::input_indices);
+        expect_folded(x().shuffle(8).conv(24, square(3, 1, 1), 12), Fold::input_indices);
+        expect_folded(x().conv(24, square(3, 1, 1), 12).shuffle(12), Fold::output_strides);
         expect_folded(x().conv(30, pad).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::scale).shuffle(5),
                       Fold::output_weights);
         expect_folded(x().conv(30, pad, 3).epilogue(EpilogueKind::bias).epilogue(EpilogueKind::relu).shuffle(3),
@@ -46,11 +52,16 @@ TEST(Shuffle, FoldsIntoEitherNeighbour) {
 
 TEST(Shuffle, FoldsBesideRuntimeExtents) {
     const TensorType type = test::nhwc(runtime_extent, runtime_extent, runtime_extent, 12);
-    const Layer layer = LayerBuilder(type).conv(18, square(3, 1, 1), 3).shuffle(3);
-    const auto kernel = test::compile(layer);
-    ASSERT_TRUE(kernel);
-    const test::KernelUnderTest at = kernel->with({2, 5, 37});
-    EXPECT_TRUE(at.agrees(*test::exact_data(at.layer(), 1), Tolerance::exact));
+    for (const Layer &layer : {Layer(LayerBuilder(type).conv(18, square(3, 1, 1), 3).shuffle(3)),
+                               Layer(LayerBuilder(type).shuffle(4).conv(18, square(3, 1, 1), 3))}) {
+        const Result<Plan> plan = make_plan(layer, test::kernel_target());
+        ASSERT_TRUE(plan);
+        EXPECT_EQ(plan->groups.size(), 1U) << layer.canonical_line();
+        const auto kernel = test::compile(layer);
+        ASSERT_TRUE(kernel);
+        const test::KernelUnderTest at = kernel->with({2, 5, 37});
+        EXPECT_TRUE(at.agrees(*test::exact_data(at.layer(), 1), Tolerance::exact));
+    }
 }
 
 TEST(Shuffle, StaysAPassWhereNothingTakesItIn) {

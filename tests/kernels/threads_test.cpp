@@ -13,6 +13,7 @@ namespace {
 using test::GuardedBuffer;
 using test::LayerBuilder;
 using test::LayerData;
+using test::line;
 using test::Placement;
 using test::square;
 
@@ -31,6 +32,13 @@ std::vector<Case> cases() {
     all.push_back({LayerBuilder(test::nhwc(1, 7, 7, 64)).conv(64, square(1))});
     all.push_back({LayerBuilder(test::nhwc(1, 31, 29, 40)).depthwise(square(5, 1, 2))});
     all.push_back({LayerBuilder(test::nhwc(1, 11, 9, 24)).transposed(32, square(4, 2, 1))});
+    all.push_back({LayerBuilder(test::nhwc(1, 17, 19, 48)).conv(32, square(3, 1, 1), 16)});
+    all.push_back({LayerBuilder(test::tensor(Layout::nchw, 1, {10, 64}, 1))
+                       .depthwise(square(3, 1, 1))
+                       .weights({1, 1, 1, 1, 1, 1, 1, 1, 1})});
+    all.push_back({LayerBuilder(test::tensor(Layout::nchw, 1, {23, 40}, 2)).depthwise(square(5, 1, 2))});
+    all.push_back({LayerBuilder(test::tensor(Layout::nwc, 1, {43}, 16)).depthwise(line(31, 1, 15))});
+    all.push_back({LayerBuilder(test::tensor(Layout::nchw, 1, {23, 37}, 3)).conv(10, square(3, 1, 1))});
     LayerBuilder chain(test::nhwc(1, 20, 20, 8));
     chain.conv(32, square(1)).epilogue(EpilogueKind::relu6).depthwise(square(3, 2, 1)).conv(16, square(1));
     all.push_back({chain});
