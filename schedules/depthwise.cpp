@@ -17,10 +17,8 @@
 // the input where the tile does.
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "schedules/algorithms.h"
-#include "schedules/constant_kernel.h"
+#include "schedules/depthwise_schedule.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
@@ -30,108 +28,23 @@
 namespace convc {
 namespace {
 
+using depthwise::copies_planes;
+using depthwise::factors_of;
+using depthwise::in_tiles;
+using depthwise::is_literal;
+using depthwise::leaves_out_zeros;
+using depthwise::most_unrolled_taps;
+using depthwise::output_view;
+using depthwise::uses_strip;
+using depthwise::vector_extent;
+using depthwise::vectors_of_channels;
+using depthwise::width_of;
 using Halide::Expr;
 using Halide::Func;
 using Halide::RDom;
 using Halide::TailStrategy;
 using Halide::Var;
-
-constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
-constexpr int64_t most_literals = 512;       // the same of a constant kernel, whose taps are all in one body
-constexpr int64_t most_literal_taps = 64;    // constant kernels above this are read from a table in the object
-
-View output_view(const StageGroup &group) {
-    return activation_view(group.output(), 1, flattens(group));
-}
-
-// Whether the work is cut into tiles: an extent is known at run time only.
-bool in_tiles(const StageGroup &group) {
-    return has_runtime_space(output_view(group));
-}
-
-// A width that is not known is taken for a long one.
-int64_t width_of(const View &view) {
-    return view[view_width].extent.known() ? int64_t{view[view_width].extent} : int64_t{1} << 20;
-}
-
-// Whether a vector runs over channels; else it runs over the width.
-bool vectors_of_channels(const StageGroup &group, const Target &target) {
-    const View view = output_view(group);
-    if (view[view_channel].stride != 1) return false;
-    return view[view_channel].extent >= target.vector_lanes() || view[view_channel].extent >= width_of(view);
-}
-
-int64_t power_of_two_at_most(int64_t value) {
-    int64_t power = 1;
-    while (power * 2 <= value) power *= 2;
-    return power;
-}
-
-// The lanes that one vector uses: fewer than the target's where the extent is small.
-int64_t vector_extent(const StageGroup &group, const Target &target) {
-    const View view = output_view(group);
-    const int64_t extent = vectors_of_channels(group, target) ? int64_t{view[view_channel].extent} : width_of(view);
-    return std::min<int64_t>(target.vector_lanes(), power_of_two_at_most(extent));
-}
-
-// The column and the row of a constant kernel of rank 1, where both are short enough to be written out.
-std::optional<SeparableKernel> factors_of(const Stage &stage) {
-    std::optional<SeparableKernel> factors = separable_kernel(stage);
-    if (factors && static_cast<int64_t>(factors->column.size() + factors->row.size()) > most_literal_taps) {
-        return std::nullopt;
-    }
-    return factors;
-}
-
-// Constant kernels that are written out tap by tap.
-bool is_literal(const Stage &stage) {
-    return stage.weights && (stage.kernel_volume() <= most_literal_taps || factors_of(stage));
-}
-
-// Whether the kernel copies its input into a strip with the border around it.
-bool uses_strip(const StageGroup &group) {
-    const Stage &stage = group.stage(0);
-    const bool channels_apart = output_view(group)[view_channel].stride != 1;
-    return in_tiles(group) || (has_padding(stage) && (channels_apart || is_literal(stage) || !pads_with_zeros(stage)));
-}
-
-// Whether a strip holds one channel's plane; else all channels of a task.
-bool copies_planes(const StageGroup &group, const Target &target) {
-    return !in_tiles(group) && !vectors_of_channels(group, target) && !channels_last(group.input().layout);
-}
-
-// Whether the register tile may hold several rows.
-bool tiles_rows(const StageGroup &group, const Target &target) {
-    if (vectors_of_channels(group, target)) return false;
-    return uses_strip(group) || !is_padded(stage_axis(group.stage(0), view_height));
-}
-
-// Whether parts overlap, the last one shifted inwards, so that two tasks may compute a pixel in two places of a
-// register tile of so many pixels along the axis that is cut. They would race: at the border a select stands between
-// product and sum, and LLVM orders the sums of a constant kernel by what neighbours share, so the two may be rounded
-// differently.
-bool parts_overlap(const View &output, int64_t parts, int64_t tile) {
-    const int64_t extent = output[parallel_axis(output)].extent;
-    const int64_t unit = parallel_axis(output) == view_width ? tile : 1;
-    const int64_t piece = std::min(ceil_divided(ceil_divided(extent, unit), parts) * unit, extent);
-    return tile > 1 && extent % piece != 0;
-}
-
-int64_t rows_of_part(const StageGroup &group, int64_t parts) {
-    return outputs_of_part(output_view(group), parts)[view_height - view_width];
-}
-
-// Whether zeros of the strip meet weights, which may be NaN or infinite, and have to be left out then.
-bool leaves_out_zeros(const StageGroup &group) {
-    return uses_strip(group) && pads_with_zeros(group.stage(0)) && !group.stage(0).weights;
-}
-
-// A strip's size is constant only while each task needs the same channels of it, which a multiplier above 1 spoils.
-bool cuts_channels(const StageGroup &group) {
-    return !uses_strip(group) || group.stage(0).multiplier() == 1;
-}
-
-// ---- applicability, knobs, default
+// ---- applicability, notes (knobs and defaults: depthwise_schedule.cpp)
 
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
@@ -139,49 +52,6 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
     if (!is_depthwise(stage)) return "computes one input channel a group";
     return std::nullopt;
-}
-
-std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
-    const View output = output_view(group);
-    const int64_t lanes = vector_extent(group, target);
-    const bool channels = vectors_of_channels(group, target);
-    const int64_t columns = channels ? width_of(output) : width_of(output) / lanes;
-    std::vector<Knob> all{{"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1,
-                           std::min<int64_t>(std::max<int64_t>(columns, 1), 16)}};
-    if (in_tiles(group)) {
-        all.push_back({"row_tiles", "register tiles in a row of a task", 1, 64});
-        all.push_back({"rows", "rows of a task", 1, 64});
-    } else {
-        all.push_back(
-            {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent});
-    }
-    const int64_t vectors = output[view_channel].extent / (channels ? lanes : 1);
-    all.push_back({"channel_parts", "parallel parts of the channels", 1,
-                   cuts_channels(group) ? std::max<int64_t>(vectors, 1) : 1});
-    all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
-    if (tiles_rows(group, target)) {
-        const Size &height = output[view_height].extent;
-        const bool limited = height.known() && !in_tiles(group);
-        all.push_back(
-            {"register_rows", "rows of outputs in the register tile", 1, limited ? std::min<int64_t>(height, 16) : 16});
-    }
-    if (factors_of(group.stage(0))) {
-        const bool always = group.stage(0).kernel_volume() > most_literal_taps;
-        all.push_back({"separable", "1: the constant kernel as a row, then a column", always ? 1 : 0, 1});
-    }
-    return all;
-}
-
-// Whether the pair takes fewer multiplications than the taps that are not zero.
-bool pays_apart(const Stage &stage, const SeparableKernel &factors) {
-    return nonzero_taps(factors.row) + nonzero_taps(factors.column) < nonzero_taps(*stage.weights);
-}
-
-void choose_separable(Schedule &schedule, const Stage &stage) {
-    const auto factors = factors_of(stage);
-    if (!factors) return;
-    const bool always = stage.kernel_volume() > most_literal_taps;
-    schedule.knobs.emplace_back("separable", always || pays_apart(stage, *factors) ? 1 : 0);
 }
 
 std::string print_taps(const std::vector<double> &taps) {
@@ -208,150 +78,6 @@ std::vector<std::string> notes(const KernelRequest &request) {
                         nonzero_taps(factors->row) + nonzero_taps(factors->column), taps));
     }
     return all;
-}
-
-// Pixels or rows of the register tile along the axis that is cut into parts.
-int64_t tile_along_parts(const StageGroup &group, int64_t pixels, int64_t rows) {
-    const ViewAxis axis = parallel_axis(output_view(group));
-    return axis == view_width ? pixels : axis == view_height ? rows : 1;
-}
-
-std::optional<std::string> conflict(const KernelRequest &request) {
-    const Schedule &schedule = request.schedule;
-    const StageGroup &group = request.group;
-    const Stage &stage = group.stage(0);
-    const int64_t columns = *schedule.knob("columns");
-    const int64_t register_rows = schedule.knob("register_rows").value_or(1);
-    if (!fits_registers({1, columns * register_rows}, request.target)) {
-        return tiles_rows(group, request.target) ? "columns * register_rows + 2 exceed the vector registers"
-                                                 : "columns + 2 exceed the vector registers";
-    }
-    if (in_tiles(group) && *schedule.knob("rows") % register_rows != 0) return "register_rows does not divide rows";
-    const int64_t pixels =
-        vectors_of_channels(group, request.target) ? columns : columns * vector_extent(group, request.target);
-    if (!in_tiles(group)) {
-        const int64_t parts = *schedule.knob("parts");
-        if (register_rows > rows_of_part(group, parts)) return "register_rows exceeds the rows of a part";
-        if (parts_overlap(output_view(group), parts, tile_along_parts(group, pixels, register_rows))) {
-            return "parts overlap, and a sum may be rounded otherwise elsewhere in a tile";
-        }
-    }
-    if (!uses_strip(group)) return std::nullopt;
-    const int64_t channels =
-        copies_planes(group, request.target) ? 1 : ceil_divided(stage.in_channels, *schedule.knob("channel_parts"));
-    if (!in_tiles(group)) {
-        return strip_refusal(stage, outputs_of_part(output_view(group), *schedule.knob("parts")), channels);
-    }
-    return strip_refusal(stage, {*schedule.knob("row_tiles") * pixels, *schedule.knob("rows"), 1}, channels);
-}
-
-// Tasks of 8 rows of some 64 outputs, and of so many channels that their strip stays in half of L2.
-Schedule default_tiles(const StageGroup &group, const Target &target) {
-    const Stage &stage = group.stage(0);
-    const std::vector<Knob> ranges = knobs(group, target);
-    // Of vectors of pixels, fewer: a row may be short, and the tile has several rows.
-    const bool several_rows = tiles_rows(group, target);
-    const int64_t columns =
-        std::min<int64_t>({ranges[0].high, several_rows ? 2 : 8,
-                           std::max<int64_t>(most_unrolled_taps / stage_axis(stage, view_width).kernel, 1)});
-    const int64_t pixels = vectors_of_channels(group, target) ? columns : columns * vector_extent(group, target);
-    const int64_t row_tiles = (64 + pixels - 1) / pixels;
-    const auto span = [&](ViewAxis axis, int64_t outputs) { return input_span(stage_axis(stage, axis), outputs); };
-    const int64_t plane = span(view_width, row_tiles * pixels) * span(view_height, 8) * span(view_depth, 1) * 4;
-    const int64_t strips = (plane * stage.in_channels * 2 + target.l2_bytes - 1) / target.l2_bytes;
-    Schedule schedule{"depthwise",
-                      {{"columns", columns},
-                       {"row_tiles", row_tiles},
-                       {"rows", 8},
-                       {"channel_parts", std::clamp<int64_t>(strips, 1, ranges[3].high)},
-                       {"channels_outside", 0}}};
-    if (several_rows) schedule.knobs.emplace_back("register_rows", output_view(group)[view_height].extent == 1 ? 1 : 4);
-    return schedule;
-}
-
-// Some 8. The row's last tile is shifted inwards: prefer a tile that wastes nothing, and whose taps in padding can be
-// left out for that (33 columns under dilation 12: 11 take half the time that 8 take).
-int64_t default_columns(int64_t row, int64_t most, const Target &target) {
-    const int64_t usual = std::min<int64_t>(most, 8);
-    for (int64_t columns = usual; columns > usual / 2; columns--) {
-        if (row % columns == 0) return columns;
-    }
-    for (int64_t columns = usual + 1; columns <= most; columns++) {
-        if (row % columns == 0 && fits_registers({1, columns}, target)) return columns;
-    }
-    return usual;
-}
-
-// The tile of vectors x rows of a plane with the fewest cycles: those that fewer than 8 accumulators wait for one
-// another, and what the last tiles compute twice. Of equals the largest, whose rows share most inputs; under a stride,
-// where an input takes two loads and a shuffle, the smallest (3x3 stride 2 at 112 x 112: 0.09 ms, the largest 0.12).
-struct PixelTile {
-    int64_t vectors = 1;
-    int64_t rows = 1;
-};
-PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most_vectors, const Target &target) {
-    constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
-    const Stage &stage = group.stage(0);
-    const Axis axis = stage_axis(stage, view_width);
-    const int64_t width = output_view(group)[view_width].extent, lanes = vector_extent(group, target);
-    const int64_t taps = is_literal(stage) ? nonzero_taps(*stage.weights) : axis.kernel;  // in one body
-    const int64_t most_taps = is_literal(stage) ? most_literals : most_unrolled_taps;
-    PixelTile best;
-    int64_t least = std::numeric_limits<int64_t>::max();
-    for (int64_t vectors = 1; vectors <= most_vectors; vectors++) {
-        for (int64_t tile_rows = 1; tile_rows <= std::min<int64_t>(rows, 16); tile_rows++) {
-            const int64_t sums = vectors * tile_rows;
-            if (sums > 1 && (!fits_registers({1, sums}, target) || sums * taps > most_taps)) break;
-            const int64_t tiles = ceil_divided(width, vectors * lanes) * ceil_divided(rows, tile_rows);
-            const int64_t cycles = tiles * std::max(sums, independent_sums);
-            if (cycles > least || (cycles == least && axis.stride > 1)) continue;
-            least = cycles;
-            best = {vectors, tile_rows};
-        }
-    }
-    return best;
-}
-
-Schedule default_parts(const StageGroup &group, const Target &target) {
-    const View output = output_view(group);
-    const std::vector<Knob> ranges = knobs(group, target);
-    const int64_t taps = stage_axis(group.stage(0), view_width).kernel;
-    const int64_t most_columns = std::min(ranges[0].high, std::max<int64_t>(most_unrolled_taps / taps, 1));
-    const int64_t row = vectors_of_channels(group, target) ? int64_t{output[view_width].extent} : ranges[0].high;
-    const int64_t columns = default_columns(row, most_columns, target);
-    const int64_t rows = output[parallel_axis(output)].extent;
-    int64_t parts = balanced_parts(rows, output[view_batch].extent, target);
-    while (parts_overlap(output, parts, tile_along_parts(group, columns, 1))) parts--;
-    const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
-    const int64_t channel_parts = std::min(wanted, ranges[2].high);
-    return {"depthwise",
-            {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
-}
-
-// Vectors of pixels: parts are of channels, whose planes share nothing, as far as there are enough of them.
-Schedule default_planes(const StageGroup &group, const Target &target) {
-    const View output = output_view(group);
-    const std::vector<Knob> ranges = knobs(group, target);
-    const int64_t batch = output[view_batch].extent;
-    const int64_t channel_parts = std::min(balanced_parts(output[view_channel].extent, batch, target), ranges[2].high);
-    int64_t parts = balanced_parts(output[parallel_axis(output)].extent, batch * channel_parts, target);
-    const PixelTile tile = default_pixel_tile(group, rows_of_part(group, parts), ranges[0].high, target);
-    const int64_t pixels = tile.vectors * vector_extent(group, target);
-    while (parts_overlap(output, parts, tile_along_parts(group, pixels, tile.rows))) parts--;
-    return {"depthwise",
-            {{"columns", tile.vectors},
-             {"parts", parts},
-             {"channel_parts", channel_parts},
-             {"channels_outside", 0},
-             {"register_rows", tile.rows}}};
-}
-
-Schedule default_schedule(const StageGroup &group, const Target &target) {
-    Schedule schedule = in_tiles(group)             ? default_tiles(group, target)
-                        : tiles_rows(group, target) ? default_planes(group, target)
-                                                    : default_parts(group, target);
-    choose_separable(schedule, group.stage(0));
-    return schedule;
 }
 
 // Packed weights: channel, taps.
@@ -623,10 +349,14 @@ public:
 }  // namespace
 
 Algorithm depthwise_algorithm() {
-    return {"depthwise", "one input channel an output channel, rows of outputs in registers",
-            refusal,     knobs,
-            conflict,    default_schedule,
-            arguments,   notes};
+    return {"depthwise",
+            "one input channel an output channel, rows of outputs in registers",
+            refusal,
+            depthwise::knobs,
+            depthwise::conflict,
+            depthwise::default_schedule,
+            arguments,
+            notes};
 }
 
 }  // namespace convc

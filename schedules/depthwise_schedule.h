@@ -1,0 +1,49 @@
+// The shape of a depthwise kernel: what its vectors run over, what it copies, its knobs, what limits them, and what the
+// machine model chooses. Part of depthwise.cpp.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schedules/algorithm.h"
+#include "schedules/constant_kernel.h"
+
+namespace convc::depthwise {
+
+inline constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
+
+View output_view(const StageGroup &group);
+
+// Whether the work is cut into tiles: an extent is known at run time only.
+bool in_tiles(const StageGroup &group);
+
+// A width that is not known is taken for a long one.
+int64_t width_of(const View &view);
+
+// Whether a vector runs over channels; else it runs over the width.
+bool vectors_of_channels(const StageGroup &group, const Target &target);
+
+// The lanes that one vector uses: fewer than the target's where the extent is small.
+int64_t vector_extent(const StageGroup &group, const Target &target);
+
+// The column and the row of a constant kernel of rank 1, where both are short enough to be written out.
+std::optional<SeparableKernel> factors_of(const Stage &stage);
+
+// Constant kernels that are written out tap by tap.
+bool is_literal(const Stage &stage);
+
+// Whether the kernel copies its input into a strip with the border around it.
+bool uses_strip(const StageGroup &group);
+
+// Whether a strip holds one channel's plane; else all channels of a task.
+bool copies_planes(const StageGroup &group, const Target &target);
+
+// Whether zeros of the strip meet weights, which may be NaN or infinite, and have to be left out then.
+bool leaves_out_zeros(const StageGroup &group);
+
+std::vector<Knob> knobs(const StageGroup &group, const Target &target);
+std::optional<std::string> conflict(const KernelRequest &request);
+Schedule default_schedule(const StageGroup &group, const Target &target);
+
+}  // namespace convc::depthwise
