@@ -215,7 +215,8 @@ bool uses_strip(const StageGroup &group) {
 }
 
 bool copies_planes(const StageGroup &group, const Target &target) {
-    return !in_tiles(group) && !vectors_of_channels(group, target) && !channels_last(group.input().layout);
+    const View input = activation_view(group.input(), 1, flattens(group));
+    return !in_tiles(group) && !vectors_of_channels(group, target) && input[view_channel].stride != 1;
 }
 
 bool leaves_out_zeros(const StageGroup &group) {
