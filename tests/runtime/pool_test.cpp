@@ -253,8 +253,8 @@ TEST_P(Pool, StartsAgainAfterAShutdown) {
     }
 }
 
-// ThreadSanitizer gives up on threads that start after a fork; a thread that AddressSanitizer's allocator was serving when
-// the process forked leaves its lock taken in the child (gcc 12).
+// ThreadSanitizer gives up on threads that start after a fork; a thread that AddressSanitizer's allocator was serving
+// when the process forked leaves its lock taken in the child (gcc 12).
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 int child_status(const std::function<bool()> &body) {
     const pid_t child = fork();
