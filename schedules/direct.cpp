@@ -235,7 +235,8 @@ bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const View output = output_view(group);
     const int64_t channels = group_channels(stage), width = output[view_width].extent;
-    const auto sum = static_cast<double>(stage.in_channels / stage.groups * stage.kernel_volume());
+    const int64_t products = stage.in_channels / stage.groups * stage.kernel_volume();
+    const auto sum = static_cast<double>(products);
     const double by_pixels =
         sum * tile_cycles(tile_of_pixels(group, target), width, channels, pixel_load(group, target), target);
     const double by_channels = sum * tile_cycles(tile_of_channels(group, target), channels, width, 1, target);

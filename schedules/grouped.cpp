@@ -224,7 +224,7 @@ private:
     // The strip, in which neighbouring groups lie side by side.
     void schedule_source(const Var &task) {
         const std::vector<Var> args = source_.args();
-        const Var c = args[view_channel], g = args[view_group];
+        const Var &c = args[view_channel], &g = args[view_group];
         source_.compute_at(output(), task).store_in(Halide::MemoryType::Heap);
         source_.bound_extent(c, size(input_channels(convolution()))).bound_extent(g, vector_);
         source_.reorder_storage(g, c, args[view_width], args[view_height], args[view_depth], args[view_batch]);
