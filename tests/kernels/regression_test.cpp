@@ -26,11 +26,16 @@ const std::vector<Case> cases{
      "f32 nhwc[2, 3, 5, 15] -> depthwise(3x2, pad=[2:2, 1:0], dilation=1x2, multiplier=3)"},
     {"PartsOfChannelsThatCutAMultiplierOfAConstantKernel",
      "f32 ncw[2, 7, 17] -> depthwise(3, pad=1, multiplier=3, weights=[7, 7, -8])"},
-    {"ATailOfChannelsAfterPadding", "f32 ncw[2, 16, 30] -> conv(17, 4, stride=3, pad=[1:4], dilation=3)",
+    {"ATailOfChannelsAfterPadding", "f32 nwc[2, 30, 16] -> conv(17, 4, stride=3, pad=[1:4], dilation=3)",
      "direct(vectors=1, columns=6, parts=5, channel_parts=1, pixels_outside=1, unroll=1)"},
     {"GroupsOfOneOutputChannel",
      "(x: f32 nchw[2, 2, 22, 9], t1: f32 nchw[2, 2, 7, 4]) -> "
      "conv(2, 5x5, stride=3x2, pad=[2:1, 0:11], dilation=1x3, groups=2) + add(t1)"},
+    {"OneChannelOfTwoBeforeTheInput", "f32 nhwc[3, 2, 10, 2] -> depthwise(5x1, pad=2x0, pad_mode=circular)",
+     "depthwise(columns=1, parts=1, channel_parts=2, channels_outside=0, register_rows=2)"},
+    {"PlanesOfOnePixel", "f32 nchw[1, 24, 1, 1] -> depthwise(2x2, pad=2, dilation=3) + bias"},
+    {"PlanesUnderAMultiplier",
+     "f32 nchw[1, 8, 2, 2] -> depthwise(3x3, stride=2, pad=1, pad_mode=reflect, multiplier=3)"},
     {"ADepthwiseByDirect", "f32 ncw[3, 33, 7] -> depthwise(5, stride=2, pad=[1:6], dilation=2) + relu6",
      "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
 };
