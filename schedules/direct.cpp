@@ -305,11 +305,6 @@ std::vector<KernelArgument> arguments(const KernelRequest &whole) {
     return all;
 }
 
-std::vector<std::string> notes(const KernelRequest &request) {
-    if (request.group.count == 1) return {};
-    return {fold_note(request.group)};
-}
-
 // ---- the kernel
 
 class Direct : public KernelGenerator<Direct> {
@@ -328,15 +323,15 @@ public:
         const Stage &s = convolution();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
         const Placements placed = placements(in_tiles(convolution_group()), folded_.convolution);
-        copied_ = copies_input(convolution_group());
-        source_ = copied_ ? with_border(input_of_groups(x(), folded_, input_channels()), s, placed) : Func(x());
+        const Func input = input_of_groups(x(), folded_, input_channels());
+        source_ = copies_input(convolution_group()) ? with_border(input, s, placed) : input;
         r_ = RDom(0, input_channels(), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight, folded_.convolution);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
         const Expr x_at = under_tap(v_.x, r_[1], ax), y_at = under_tap(v_.y, r_[2], ay),
                    z_at = under_tap(v_.z, r_[3], az);
         Expr product = weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
-                       source_(input_channel(), input_group(), x_at, y_at, z_at, v_.n);
+                       source_(r_[0], v_.g, x_at, y_at, z_at, v_.n);
         if (pads_with_zeros(s)) {
             const Expr inside = within(x_at, placed[0]) && within(y_at, placed[1]) && within(z_at, placed[2]);
             product = Halide::select(nonfinite() && !inside, 0.0f, product);
@@ -364,17 +359,7 @@ private:
     StageGroup convolution_group() const { return convolution_of(request().group); }
     const Stage &convolution() const { return stage(folded_.convolution); }
 
-    Expr input_channel() { return copied_ || !looks_up_input() ? Expr(r_[0]) : shuffled_channel(r_[0], v_.g); }
-    Expr input_group() const { return copied_ || !looks_up_input() ? Expr(v_.g) : Expr(0); }
-
-    bool looks_up_input() const { return folded_.fold == FoldedShuffle::Fold::input_indices; }
-
     int input_channels() const { return size(convolution().in_channels / convolution().groups); }
-
-    // Where a channel of a group stands in x before its shuffle.
-    Expr shuffled_channel(const Expr &channel, const Expr &group) const {
-        return folded_.source(group * input_channels() + channel);
-    }
 
     // As the convolution's groups see the input.
     View input_view() const { return with_channels(arguments()[0].view, input_channels()); }
@@ -486,7 +471,6 @@ private:
     RDom r_;
     Func source_{"source"}, accumulator_{"accumulator"};
     FoldedShuffle folded_;
-    bool copied_ = false;
     int tile_ = 1, pixel_tile_ = 1;  // channels and pixels in the register tile
 };
 
@@ -525,7 +509,7 @@ Algorithm direct_algorithm() {
     return {"direct",  "a sum over taps in a register tile of channels x pixels",
             refusal,   knobs,
             conflict,  default_schedule,
-            arguments, notes,
+            arguments, fold_notes,
             2};
 }
 

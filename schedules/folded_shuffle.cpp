@@ -53,20 +53,20 @@ std::optional<std::string> fold_refusal(const StageGroup &group) {
     return std::nullopt;
 }
 
-std::string fold_note(const StageGroup &group) {
-    switch (folded_shuffle(group).fold) {
+std::vector<std::string> fold_notes(const KernelRequest &request) {
+    switch (folded_shuffle(request.group).fold) {
         case Fold::nothing:
             break;
         case Fold::input_weights:
-            return "the shuffle is folded into the order of the packed weights' input channels";
+            return {"the shuffle is folded into the order of the packed weights' input channels"};
         case Fold::input_indices:
-            return "the shuffle is folded into the indices of the input channels";
+            return {"the shuffle is folded into the indices of the input channels"};
         case Fold::output_weights:
-            return "the shuffle is folded into the order of the packed filters";
+            return {"the shuffle is folded into the order of the packed filters"};
         case Fold::output_strides:
-            return "the shuffle is folded into where the output channels are stored";
+            return {"the shuffle is folded into where the output channels are stored"};
     }
-    return "";
+    return {};
 }
 
 KernelRequest convolution_of(const KernelRequest &request) {

@@ -48,7 +48,7 @@ StageGroup convolution_of(const StageGroup &group);
 std::optional<std::string> fold_refusal(const StageGroup &group);
 
 // How it is folded, for `explain --plan`.
-std::string fold_note(const StageGroup &group);
+std::vector<std::string> fold_notes(const KernelRequest &request);
 
 // A request for both as one for the convolution alone.
 KernelRequest convolution_of(const KernelRequest &request);

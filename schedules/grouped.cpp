@@ -140,11 +140,6 @@ std::vector<KernelArgument> arguments(const KernelRequest &whole) {
     return all;
 }
 
-std::vector<std::string> notes(const KernelRequest &request) {
-    if (request.group.count == 1) return {};
-    return {fold_note(request.group)};
-}
-
 // ---- the kernel
 
 class Grouped : public KernelGenerator<Grouped> {
@@ -196,6 +191,7 @@ private:
     const Stage &convolution() const { return stage(folded_.convolution); }
 
     static int size(int64_t value) { return static_cast<int>(value); }
+
     void schedule_update(Halide::Stage update, int unrolled) {
         RVar ro("ro"), ri("ri");
         update.split(r_[0], ro, ri, unrolled)
@@ -265,7 +261,7 @@ Algorithm grouped_algorithm() {
     return {"grouped", "many groups of few channels, in vectors across groups",
             refusal,   knobs,
             conflict,  default_schedule,
-            arguments, notes,
+            arguments, fold_notes,
             2};
 }
 
