@@ -1,7 +1,7 @@
 # Installs convc into a folder of its own, moves that folder to show that nothing depends on where it was, and there
 # configures, builds and runs the consumer project. Then a layer changes, and the kernels must be compiled again.
 #
-# cmake -DBUILD=build-folder -DSOURCE=consumer -DSCRATCH=folder -P consumer_test.cmake
+# cmake -DBUILD=build-folder -DSOURCE=consumer -DSCRATCH=folder [-DSANITIZER=address] -P consumer_test.cmake
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(result)
@@ -17,7 +17,12 @@ file(RENAME ${SCRATCH}/before ${SCRATCH}/prefix)
 
 set(ENV{CONVC_CACHE_DIR} ${SCRATCH}/cache)
 file(COPY ${SOURCE}/ DESTINATION ${SCRATCH}/source)
-run(${CMAKE_COMMAND} -S ${SCRATCH}/source -B ${SCRATCH}/build -G Ninja -Dconvc_ROOT=${SCRATCH}/prefix)
+# A library under a sanitizer wants a program under it: the sanitizer's own library has to start first.
+set(flags "")
+if(SANITIZER)
+  set(flags -DCMAKE_CXX_FLAGS=-fsanitize=${SANITIZER})
+endif()
+run(${CMAKE_COMMAND} -S ${SCRATCH}/source -B ${SCRATCH}/build -G Ninja -Dconvc_ROOT=${SCRATCH}/prefix ${flags})
 run(${CMAKE_COMMAND} --build ${SCRATCH}/build)
 run(${SCRATCH}/build/consumer_c)
 message(STATUS "${output}")
