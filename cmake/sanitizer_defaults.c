@@ -15,8 +15,9 @@ const char *__tsan_default_options(void) { return "halt_on_error=1"; }
 
 /* Locks made of atomics inside uninstrumented code are invisible. So are those that LLVM takes, some of which its inline
  * functions give back in our object loader. Halide runs our generators on stacks of its own (swapcontext), and the next
- * thread's may lie where the last one's was. */
+ * thread's may lie where the last one's was. oneDNN's threads are OpenMP's, whose barriers cannot be seen; nor can those
+ * of the kernel runtime in a library that a test compiles as a user would, without the sanitizer. */
 const char *__tsan_default_suppressions(void) {
     return "called_from_lib:libHalide.so\ncalled_from_lib:libLLVM\nmutex:object_loader.cpp\n"
-           "race:convc::compile_kernel\n";
+           "race:convc::compile_kernel\nrace:libdnnl.so\nrace:library.so\n";
 }

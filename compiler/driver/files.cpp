@@ -78,9 +78,11 @@ void set_pending(const std::string &path) {
 }
 
 extern "C" void remove_pending_and_die(int signal) {
+    const int before = errno;  // the caller's, should the signal be blocked and this return
     if (pending) ::unlink(pending_path.data());
     ::signal(signal, SIG_DFL);
     ::raise(signal);
+    errno = before;
 }
 
 mode_t default_mode() {
