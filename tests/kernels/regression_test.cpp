@@ -36,6 +36,8 @@ const std::vector<Case> cases{
     {"PlanesOfOnePixel", "f32 nchw[1, 24, 1, 1] -> depthwise(2x2, pad=2, dilation=3) + bias"},
     {"PlanesUnderAMultiplier",
      "f32 nchw[1, 8, 2, 2] -> depthwise(3x3, stride=2, pad=1, pad_mode=reflect, multiplier=3)"},
+    {"TwoConstantsInAChain", "f32 nwc[1, 5, 18] -> depthwise(1, pad=[0:1], weights=[1]) -> depthwise(1, weights=[1])",
+     "chain(stages=2, along_width=1, parts=2, rows=1, columns0=1, columns1=1)"},
     {"ADepthwiseByDirect", "f32 ncw[3, 33, 7] -> depthwise(5, stride=2, pad=[1:6], dilation=2) + relu6",
      "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
 };
