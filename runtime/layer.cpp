@@ -167,6 +167,40 @@ std::string print_tensor(const TensorType &type) {
     return text + "]";
 }
 
+std::string print_pad_mode(const Stage &stage) {
+    switch (stage.pad_mode) {
+        case PadMode::zeros:
+            return "zeros";
+        case PadMode::reflect:
+            return "reflect";
+        case PadMode::replicate:
+            return "replicate";
+        case PadMode::circular:
+            return "circular";
+        case PadMode::constant:
+            return print_number(stage.pad_value);
+    }
+    return "";
+}
+
+std::string print_epilogue(const Layer &layer, const Epilogue &epilogue) {
+    static constexpr std::array<const char *, 14> names{"bias",        "relu",  "relu6", "leaky_relu", "clip",
+                                                        "sigmoid",     "tanh",  "silu",  "gelu",       "hardswish",
+                                                        "hardsigmoid", "scale", "add",   "mul"};
+    std::string name = names[static_cast<size_t>(epilogue.kind)];
+    switch (epilogue.kind) {
+        case EpilogueKind::leaky_relu:
+            return fmt::format("{}({})", name, print_number(epilogue.low));
+        case EpilogueKind::clip:
+            return fmt::format("{}({}, {})", name, print_number(epilogue.low), print_number(epilogue.high));
+        case EpilogueKind::add:
+        case EpilogueKind::mul:
+            return fmt::format("{}({})", name, layer.inputs[static_cast<size_t>(epilogue.operand)].name);
+        default:
+            return name;
+    }
+}
+
 namespace {
 
 // `3x3`; where `collapse`, a single integer when every axis has it.
@@ -204,22 +238,6 @@ std::string print_pad(const Stage &stage) {
     return text + "]";
 }
 
-std::string print_pad_mode(const Stage &stage) {
-    switch (stage.pad_mode) {
-        case PadMode::zeros:
-            return "";
-        case PadMode::reflect:
-            return ", pad_mode=reflect";
-        case PadMode::replicate:
-            return ", pad_mode=replicate";
-        case PadMode::circular:
-            return ", pad_mode=circular";
-        case PadMode::constant:
-            return ", pad_mode=" + print_number(stage.pad_value);
-    }
-    return "";
-}
-
 // Flat where at most one axis exceeds 1, else nested in the kernel's shape.
 std::string print_weights(const std::vector<double> &values, const std::vector<int64_t> &shape, size_t axis,
                           size_t offset) {
@@ -245,24 +263,6 @@ std::string print_constant_weights(const Stage &stage) {
     return ", weights=" + print_weights(*stage.weights, shape, 0, 0);
 }
 
-std::string print_epilogue(const Layer &layer, const Epilogue &epilogue) {
-    static constexpr std::array<const char *, 14> names{"bias",        "relu",  "relu6", "leaky_relu", "clip",
-                                                        "sigmoid",     "tanh",  "silu",  "gelu",       "hardswish",
-                                                        "hardsigmoid", "scale", "add",   "mul"};
-    std::string name = names[static_cast<size_t>(epilogue.kind)];
-    switch (epilogue.kind) {
-        case EpilogueKind::leaky_relu:
-            return fmt::format("{}({})", name, print_number(epilogue.low));
-        case EpilogueKind::clip:
-            return fmt::format("{}({}, {})", name, print_number(epilogue.low), print_number(epilogue.high));
-        case EpilogueKind::add:
-        case EpilogueKind::mul:
-            return fmt::format("{}({})", name, layer.inputs[static_cast<size_t>(epilogue.operand)].name);
-        default:
-            return name;
-    }
-}
-
 std::string print_geometry(const Stage &stage) {
     std::string text;
     if (any_differs(stage.axes, &Axis::stride, 1)) text += ", stride=" + print_axes(stage.axes, &Axis::stride, true);
@@ -278,7 +278,7 @@ std::string print_geometry(const Stage &stage) {
         text += fmt::format(", multiplier={}", stage.multiplier());
     }
     if (stage.flip) text += ", flip";
-    text += print_pad_mode(stage);
+    if (stage.pad_mode != PadMode::zeros) text += ", pad_mode=" + print_pad_mode(stage);
     if (stage.precision == Precision::strict) text += ", precision=strict";
     if (stage.precision == Precision::fast) text += ", precision=fast";
     if (stage.weights) text += print_constant_weights(stage);

@@ -67,6 +67,9 @@ struct Algorithm {
     // What `explain --plan` says of the kernel beside its knobs, a line each: "2 of 9 taps are zero and left out".
     std::vector<std::string> (*notes)(const KernelRequest &request) = nullptr;
     int most_stages = 1;  // that one kernel computes; groups of more are refused
+    // Why another algorithm is the better choice for a group that this one computes too; nullopt when none is. A pinned
+    // schedule does not ask.
+    std::optional<std::string> (*reluctance)(const StageGroup &group, const Target &target) = nullptr;
 };
 
 }  // namespace convc

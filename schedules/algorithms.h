@@ -11,5 +11,6 @@ Algorithm direct_algorithm();
 Algorithm grouped_algorithm();
 Algorithm shuffle_algorithm();
 Algorithm transposed_algorithm();
+Algorithm winograd_algorithm();
 
 }  // namespace convc

@@ -578,7 +578,7 @@ Algorithm chain_algorithm() {
             refusal,        chain_knobs,
             chain_conflict, chain_default_schedule,
             arguments,      notes,
-            most_stages};
+            most_stages,    chain_reluctance};
 }
 
 }  // namespace convc

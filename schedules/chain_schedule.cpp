@@ -8,6 +8,7 @@
 
 #include "schedules/chain_shape.h"
 #include "schedules/single_stage.h"
+#include "schedules/winograd_schedule.h"
 
 namespace convc {
 namespace {
@@ -141,6 +142,20 @@ std::optional<std::string> chain_work_refusal(const KernelRequest &request) {
     return fmt::format(
         "{}{:.2g} million multiply-adds more a thread, which costs more than {:.0f} KB kept in cache save", how,
         shape.repeated_work() * 1e-6, static_cast<double>(intermediate_bytes(request.group)) / 1024);
+}
+
+std::optional<std::string> chain_reluctance(const StageGroup &group, const Target &target) {
+    double saved_apart = 0;
+    const auto is_shuffle = [&](int i) {
+        return i >= 0 && i < group.count && group.stage(i).kind == StageKind::shuffle;
+    };
+    for (int i = 0; i < group.count; i++) {
+        if (is_shuffle(i - 1) || is_shuffle(i + 1)) continue;  // which winograd would leave as a pass of its own
+        saved_apart += winograd::saved_work({group.layer, group.first + i, 1}, target);
+    }
+    const KernelRequest request{group, chain_default_schedule(group, target), target};
+    if (saved_apart <= saved_work(request) - ChainShape(request).repeated_work()) return std::nullopt;
+    return "winograd saves more on single stages than a chain does";
 }
 
 std::optional<std::string> chain_workspace_conflict(const KernelRequest &request) {

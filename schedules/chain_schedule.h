@@ -19,6 +19,10 @@ Schedule chain_default_schedule(const StageGroup &group, const Target &target);
 // Why the strips need more memory than the tensors that they replace; nullopt where they do not.
 std::optional<std::string> chain_workspace_conflict(const KernelRequest &request);
 
+// Why the stages are the better choice one by one: where one alone takes far fewer multiplications, that outweighs what
+// stays in the cache.
+std::optional<std::string> chain_reluctance(const StageGroup &group, const Target &target);
+
 // Why fusing does not pay; nullopt where it does.
 std::optional<std::string> chain_work_refusal(const KernelRequest &request);
 

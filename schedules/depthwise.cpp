@@ -15,6 +15,10 @@
 // taps, since the unrolled taps would multiply the border code; where the border is anything but zeros; and where
 // extents are known at run time only: there a task is a tile of constant size, and its strip reaches past the end of
 // the input where the tile does.
+//
+// Where pixels lie a multiple of 512 bytes apart, those of a row share few sets of L1, and their vectors drive each
+// other out before the next row reads them: with many taps, or rows far apart, a task may first copy a vector of
+// channels of its input, so that pixels lie side by side (knob `copies`).
 #include <fmt/format.h>
 
 #include "schedules/algorithms.h"
@@ -95,7 +99,7 @@ class Depthwise : public KernelGenerator<Depthwise> {
 public:
     GeneratorParam<int> columns{"columns", 1}, parts{"parts", 1}, channel_parts{"channel_parts", 1};
     GeneratorParam<int> channels_outside{"channels_outside", 0}, row_tiles{"row_tiles", 1}, rows{"rows", 1};
-    GeneratorParam<int> separable{"separable", 0}, register_rows{"register_rows", 1};
+    GeneratorParam<int> separable{"separable", 0}, register_rows{"register_rows", 1}, copies{"copies", 0};
 
     void generate() {
         constrain_buffers();
@@ -104,6 +108,10 @@ public:
         multiplier_ = static_cast<int>(stage().multiplier());
         placed_ = placements(in_tiles(request().group));
         source_ = uses_strip(request().group) ? with_border(x(), stage(), placed_) : Func(x());
+        if (copies) {
+            copy_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = source_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
+            source_ = copy_;
+        }
         if (separable != 0) {
             define_separable();
         } else if (is_literal(stage())) {
@@ -128,6 +136,7 @@ public:
                 schedule_strip(source_, output(), strip_loop(task), lanes(), view);
             }
         }
+        if (copies) schedule_copy();
         if (separable != 0) schedule_row_pass(task);
         const Var along = by_channel_ ? v_.c : v_.x;
         // The bounds are stated because Halide does not see through every shifted tail that they are constant.
@@ -251,6 +260,16 @@ private:
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = down;
     }
 
+    // Of a whole plane of one vector of channels: which rows a task needs, Halide does not see through their clamps.
+    void schedule_copy() {
+        const View view = arguments()[0].view;
+        copy_.compute_at(output(), plane_).store_in(Halide::MemoryType::Heap).vectorize(v_.c, vector_);
+        copy_.bound_extent(v_.c, vector_).bound_extent(v_.g, 1).bound_extent(v_.n, 1);
+        const std::array<std::pair<Var, ViewAxis>, 3> space{
+            {{v_.x, view_width}, {v_.y, view_height}, {v_.z, view_depth}}};
+        for (const auto &[var, axis] : space) copy_.bound(var, 0, size(view[axis].extent));
+    }
+
     int depth_stride() const { return size(stage_axis(stage(), view_depth).stride); }
 
     // The loop that a strip is computed in.
@@ -326,9 +345,9 @@ private:
     ActivationVars v_;
     RDom r_;
     Placements placed_;
-    Func source_{"source"}, row_pass_{"row_pass"}, accumulator_{"accumulator"};
+    Func source_{"source"}, row_pass_{"row_pass"}, copy_{"copy"}, accumulator_{"accumulator"};
     Halide::Buffer<float> table_;
-    Var plane_;  // the loop over channels, where vectors run over pixels
+    Var plane_;  // the loop over channels, or vectors of them
     bool by_channel_ = true;
     int vector_ = 1, multiplier_ = 1, task_channels_ = 1;
 };

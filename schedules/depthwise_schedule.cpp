@@ -136,6 +136,30 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     return best;
 }
 
+// Pixels whose pitch is a multiple of 512 bytes fall into few sets of L1, from which the rows of a wide kernel drive
+// each other out.
+bool prefers_copies(const StageGroup &group, const Target &target) {
+    constexpr int64_t bad_pitch = 512, many_taps = 100;
+    if (!may_copy_vectors(group, target)) return false;
+    const Stage &stage = group.stage(0);
+    const View input = activation_view(group.input(), 1, false);
+    const int64_t pitch = input[view_width].stride * static_cast<int64_t>(sizeof(float));
+    const int64_t span = input_span(stage_axis(stage, view_height), 1) * input[view_height].stride * 4;
+    return pitch % bad_pitch == 0 && (stage.kernel_volume() >= many_taps || span > target.l2_bytes / 4);
+}
+
+// Parts are of channels: each copies its own.
+Schedule with_copies(Schedule schedule, const StageGroup &group, const Target &target) {
+    const View output = output_view(group);
+    const int64_t vectors = output[view_channel].extent / vector_extent(group, target);
+    for (auto &[name, value] : schedule.knobs) {
+        if (name == "parts") value = 1;
+        if (name == "channel_parts") value = balanced_parts(vectors, output[view_batch].extent, target);
+        if (name == "channels_outside" || name == "copies") value = 1;
+    }
+    return schedule;
+}
+
 Schedule default_parts(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const std::vector<Knob> ranges = knobs(group, target);
@@ -148,8 +172,11 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
     while (parts_overlap(output, parts, tile_along_parts(group, tile_pixels(group, target, columns), 1))) parts--;
     const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
     const int64_t channel_parts = std::min(wanted, ranges[2].high);
-    return {"depthwise",
-            {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
+    Schedule schedule{
+        "depthwise",
+        {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
+    if (may_copy_vectors(group, target)) schedule.knobs.emplace_back("copies", 0);
+    return prefers_copies(group, target) ? with_copies(schedule, group, target) : schedule;
 }
 
 // Vectors of pixels: parts are of channels, whose planes share nothing, as far as there are enough of them.
@@ -219,6 +246,12 @@ bool copies_planes(const StageGroup &group, const Target &target) {
     return !in_tiles(group) && !vectors_of_channels(group, target) && input[view_channel].stride != 1;
 }
 
+bool may_copy_vectors(const StageGroup &group, const Target &target) {
+    const int64_t lanes = vector_extent(group, target);
+    return vectors_of_channels(group, target) && !uses_strip(group) && group.stage(0).multiplier() == 1 &&
+           group.stage(0).kernel_volume() > 1 && output_view(group)[view_channel].extent % lanes == 0;
+}
+
 bool leaves_out_zeros(const StageGroup &group) {
     return uses_strip(group) && pads_with_zeros(group.stage(0)) && !group.stage(0).weights;
 }
@@ -241,6 +274,10 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     all.push_back({"channel_parts", "parallel parts of the channels", 1,
                    cuts_channels(group) ? std::max<int64_t>(vectors, 1) : 1});
     all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
+    if (may_copy_vectors(group, target)) {
+        all.push_back(
+            {"copies", "1: a vector of channels of the input is copied, so that its pixels lie together", 0, 1});
+    }
     if (tiles_rows(group, target)) {
         const Size &height = output[view_height].extent;
         const bool limited = height.known() && !in_tiles(group);
@@ -263,6 +300,9 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     if (!fits_registers({1, columns * register_rows}, request.target)) {
         return tiles_rows(group, request.target) ? "columns * register_rows + 2 exceed the vector registers"
                                                  : "columns + 2 exceed the vector registers";
+    }
+    if (schedule.knob("copies") == 1 && schedule.knob("channels_outside") == 0) {
+        return "copies needs channels_outside, for the copy is of one vector of channels";
     }
     if (in_tiles(group) && *schedule.knob("rows") % register_rows != 0) return "register_rows does not divide rows";
     const int64_t pixels = tile_pixels(group, request.target, columns);

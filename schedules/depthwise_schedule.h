@@ -39,6 +39,9 @@ bool uses_strip(const StageGroup &group);
 // Whether a strip holds one channel's plane; else all channels of a task.
 bool copies_planes(const StageGroup &group, const Target &target);
 
+// Whether a task may copy its input a vector of channels at a time, so that pixels lie side by side.
+bool may_copy_vectors(const StageGroup &group, const Target &target);
+
 // Whether zeros of the strip meet weights, which may be NaN or infinite, and have to be left out then.
 bool leaves_out_zeros(const StageGroup &group);
 

@@ -7,8 +7,9 @@
 namespace convc {
 
 std::span<const Algorithm> schedule_table() {
-    static const std::array<Algorithm, 6> table{chain_algorithm(),  depthwise_algorithm(), grouped_algorithm(),
-                                                direct_algorithm(), shuffle_algorithm(),   transposed_algorithm()};
+    static const std::array<Algorithm, 7> table{chain_algorithm(),     depthwise_algorithm(), winograd_algorithm(),
+                                                grouped_algorithm(),   direct_algorithm(),    shuffle_algorithm(),
+                                                transposed_algorithm()};
     return table;
 }
 

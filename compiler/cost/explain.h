@@ -19,13 +19,14 @@ std::string explain_text(const Layer &layer);
 // every JSON reader can hold, is a string of its digits:
 //
 //     name, layer (canonical line), inputs [{name, dtype, layout, extents}], output {dtype, layout, extents},
-//     stages [{index, operation, input, output,
+//     stages [{index, operation, kind, groups, flip, pad_mode, epilogues, input, output,
 //              axes [{axis, input, kernel, stride, dilation, effective_kernel, pad_before, pad_after, output_padding,
 //                     output, derivation}],
 //              COST, macs_per_element, dense_macs, receptive_field}],
 //     COST, receptive_field, dense_equivalent {operation, macs, ratio}, weights [{name, shape, elements}]
 //
-// where COST is multiplications, nominal_macs, real_macs, parameters, bytes, intensity.
+// where kind is conv, depthwise, transposed or shuffle; pad_mode and epilogues are written as in the language; COST is
+// multiplications, nominal_macs, real_macs, parameters, bytes, intensity.
 nlohmann::ordered_json explain_json(const Layer &layer);
 
 }  // namespace convc

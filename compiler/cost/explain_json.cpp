@@ -1,4 +1,5 @@
 // An explanation as JSON. explain.h lists the keys.
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -68,11 +69,27 @@ Json json_cost(const Cost *cost, Count parameters) {
             {"intensity", cost != nullptr ? Json(cost->intensity) : Json()}};
 }
 
+const char *kind_name(StageKind kind) {
+    static constexpr std::array<const char *, 4> names{"conv", "depthwise", "transposed", "shuffle"};
+    return names[static_cast<size_t>(kind)];
+}
+
+Json json_epilogues(const Layer &layer, const Stage &stage) {
+    Json epilogues = Json::array();
+    for (const Epilogue &epilogue : stage.epilogues) epilogues.push_back(print_epilogue(layer, epilogue));
+    return epilogues;
+}
+
 Json json_stage(const Layer &layer, int index, const LayerCost *cost, const std::vector<Count> &field) {
     const Stage &stage = layer.stages[static_cast<size_t>(index)];
     const StageCost *own = cost == nullptr ? nullptr : &cost->stages[static_cast<size_t>(index)];
     Json json{{"index", index},
               {"operation", print_stage(layer, index)},
+              {"kind", kind_name(stage.kind)},
+              {"groups", json_count(as_count(stage.groups))},
+              {"flip", stage.flip},
+              {"pad_mode", print_pad_mode(stage)},
+              {"epilogues", json_epilogues(layer, stage)},
               {"input", json_tensor(layer.stage_input(index))},
               {"output", json_tensor(stage.output)},
               {"axes", json_axes(layer, index)}};

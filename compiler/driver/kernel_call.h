@@ -52,6 +52,7 @@ public:
     // Packs the parameters and reserves the output. `data` must outlive the call.
     static Result<KernelCall> prepare(LoadedKernel kernel, const LayerData &data);
 
+    const char *schedules() const { return kernel_.info().schedule; }
     size_t packed_bytes() const { return kernel_.info().packed_bytes; }
     size_t workspace_bytes() const { return kernel_.info().workspace(extents()); }
 

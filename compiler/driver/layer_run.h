@@ -6,6 +6,7 @@
 #include <string>
 
 #include "compiler/driver/kernel_call.h"
+#include "compiler/measure/fma_peak.h"
 #include "compiler/measure/time_kernel.h"
 #include "compiler/plan/plan.h"
 #include "convc/status.h"

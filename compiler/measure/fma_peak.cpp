@@ -4,14 +4,12 @@
 // any kernel lets it.
 #include "compiler/measure/fma_peak.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <thread>
 #include <vector>
 
+#include "compiler/measure/all_cpus.h"
 #include "convc/convc.h"
 
 namespace convc {
@@ -156,45 +154,10 @@ Times run_together(const Loop &loop, long iterations, std::atomic<int> &waiting)
     return times;
 }
 
-// The CPUs that the process may run on.
-std::vector<int> allowed_cpus() {
-    std::vector<int> cpus;
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set) != 0) return cpus;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-    }
-    return cpus;
-}
-
-// More threads than CPUs add nothing to the peak and wait for one another.
-int useful_threads(int threads) {
-    const auto cpus = static_cast<int>(allowed_cpus().size());
-    return std::max(1, cpus > 0 ? std::min(threads, cpus) : threads);
-}
-
-// Keeps the calling thread on one CPU: new threads often start on their creator's, and take longer than a burst to
-// spread.
-void stay_on(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    (void)sched_setaffinity(0, sizeof(set), &set);  // where it is not allowed the burst is merely less steady
-}
-
 std::vector<Times> run_on_all(const Loop &loop, long iterations, int threads) {
-    const std::vector<int> cpus = allowed_cpus();
     std::atomic<int> waiting = threads;
     std::vector<Times> times(static_cast<size_t>(threads));
-    std::vector<std::thread> workers;
-    workers.reserve(times.size());
-    for (size_t i = 0; i < times.size(); i++) {
-        workers.emplace_back([&, i] {
-            if (!cpus.empty()) stay_on(cpus[i % cpus.size()]);
-            times[i] = run_together(loop, iterations, waiting);
-        });
-    }
-    for (std::thread &worker : workers) worker.join();
+    on_all_cpus(threads, [&](int i) { times[static_cast<size_t>(i)] = run_together(loop, iterations, waiting); });
     return times;
 }
 

@@ -11,7 +11,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double sample_seconds = 5e-6;  // a batch of calls takes at least this long: 200 times a clock reading
-constexpr double slice_seconds = 25e-3;  // between two bursts of the peak, at most
+constexpr double slice_seconds = 25e-3;  // between two calls of `between`, at most
 constexpr int fewest_slices = 4;         // so that one bad moment of a busy machine does not spoil all runs
 constexpr int fewest_repeats = 5;
 constexpr int most_repeats = 20'000;
@@ -48,7 +48,8 @@ double median_of(std::vector<double> samples) {
 
 }  // namespace
 
-Timing time_kernel(const std::function<void()> &call, const TimingOptions &options, FmaPeak *peak) {
+Timing time_kernel(const std::function<void()> &call, const TimingOptions &options,
+                   const std::function<void()> &between) {
     const double estimate = warm_up(call);
     const int batch = static_cast<int>(std::ceil(std::min(sample_seconds / estimate, 1e4)));
     const int repeats =
@@ -58,8 +59,8 @@ Timing time_kernel(const std::function<void()> &call, const TimingOptions &optio
     const auto missing = [&] { return static_cast<size_t>(repeats) - samples.size(); };
     const size_t most_in_slice = static_cast<size_t>((repeats + fewest_slices - 1) / fewest_slices);
     while (missing() > 0) {
-        if (peak) {
-            peak->burst();
+        if (between) {
+            between();
             call();  // takes its data back into the caches and wakes the threads again
         }
         const Clock::time_point slice = Clock::now();

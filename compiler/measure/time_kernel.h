@@ -1,4 +1,4 @@
-// Times a kernel, with bursts of the FMA peak in between.
+// Times a kernel, with something else in between: as a rule a burst of the FMA peak.
 //
 // The estimator is the minimum. What disturbs a run (interrupts, another process on the core, a cold cache or page)
 // only ever adds time, and the kernel's own work is the same in every run, so the fastest run is the one closest to the
@@ -9,8 +9,6 @@
 #pragma once
 
 #include <functional>
-
-#include "compiler/measure/fma_peak.h"
 
 namespace convc {
 
@@ -26,7 +24,8 @@ struct Timing {
 };
 
 // Warms up, then times `call` repeatedly. A call shorter than some microseconds is timed in batches, so that reading
-// the clock does not count. `peak` may be null.
-Timing time_kernel(const std::function<void()> &call, const TimingOptions &options, FmaPeak *peak);
+// the clock does not count. `between`, where there is one, runs every few milliseconds.
+Timing time_kernel(const std::function<void()> &call, const TimingOptions &options,
+                   const std::function<void()> &between = {});
 
 }  // namespace convc

@@ -3,7 +3,9 @@
 #include <llvm/ADT/StringMap.h>
 #include <llvm/TargetParser/Host.h>
 #include <sched.h>
-#include <unistd.h>
+
+#include <fstream>
+#include <string>
 
 namespace convc {
 namespace {
@@ -27,9 +29,19 @@ int usable_cpus() {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-int64_t cache_bytes(int name, int64_t otherwise) {
-    const long bytes = sysconf(name);
-    return bytes > 0 ? bytes : otherwise;
+// As the kernel tells it. sysconf() gives the L3 of a whole package, of which a virtual machine may see a tenth.
+int64_t cache_bytes(int level, int64_t otherwise) {
+    for (int index = 0; index < 8; index++) {
+        const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index);
+        int its_level = 0;
+        int64_t kilobytes = 0;
+        std::string type;
+        std::ifstream(folder + "/level") >> its_level;
+        std::ifstream(folder + "/type") >> type;
+        std::ifstream(folder + "/size") >> kilobytes;
+        if (its_level == level && type != "Instruction" && kilobytes > 0) return kilobytes << 10;
+    }
+    return otherwise;
 }
 
 }  // namespace
@@ -40,9 +52,9 @@ Target host_target() {
         target.isa = host_isa();
         target.cpu = llvm::sys::getHostCPUName().str();
         target.threads = usable_cpus();
-        target.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, target.l1_bytes);
-        target.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, target.l2_bytes);
-        target.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, target.l3_bytes);
+        target.l1_bytes = cache_bytes(1, target.l1_bytes);
+        target.l2_bytes = cache_bytes(2, target.l2_bytes);
+        target.l3_bytes = cache_bytes(3, target.l3_bytes);
         return target;
     }();
     return host;

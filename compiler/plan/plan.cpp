@@ -101,11 +101,17 @@ std::optional<std::string> schedule_refusal(const Algorithm &algorithm, const Ke
     return packing_refusal(algorithm, request);
 }
 
+// Why an algorithm does not become the default of this group.
+std::optional<std::string> default_refusal(const Algorithm &algorithm, const StageGroup &group, const Target &target) {
+    if (auto reason = algorithm.refusal(group, target)) return reason;
+    return algorithm.reluctance ? algorithm.reluctance(group, target) : std::nullopt;
+}
+
 // By the first algorithm that computes it; the schedule is empty where none does.
 PlannedGroup plan_group(const StageGroup &group, const Target &target) {
     PlannedGroup planned{group.first, group.count, {}, {}};
     for (const Algorithm &algorithm : schedule_table()) {
-        if (const auto reason = algorithm.refusal(group, target)) {
+        if (const auto reason = default_refusal(algorithm, group, target)) {
             planned.refusals.push_back({std::string(algorithm.name), *reason});
             continue;
         }

@@ -28,6 +28,24 @@ std::vector<int64_t> index_of(const TensorType &type, size_t offset) {
     return index;
 }
 
+double largest_finite(const ReferenceTensor &bounds) {
+    double largest = 0;
+    for (const double bound : bounds) largest = std::isfinite(bound) ? std::max(largest, bound) : largest;
+    return largest;
+}
+
+double allowance(Tolerance tolerance, double bound, double largest) {
+    switch (tolerance) {
+        case Tolerance::exact:
+            return 0;
+        case Tolerance::bounded:
+            return bound;
+        case Tolerance::transformed:
+            return 8 * bound + largest;
+    }
+    return 0;
+}
+
 }  // namespace
 
 std::string Comparison::message() const {
@@ -46,9 +64,11 @@ Comparison compare_output(const TensorType &type, std::span<const float> got, co
         comparison.wrong = std::max<int64_t>(comparison.elements, 1);
         return comparison;
     }
+    const double largest = tolerance == Tolerance::transformed ? largest_finite(expected.error_bound) : 0;
     double worst = -1;
     for (size_t i = 0; i < got.size(); i++) {
-        const double allowed = tolerance == Tolerance::exact ? 0 : expected.error_bound[i];
+        const double bound = tolerance == Tolerance::exact ? 0 : expected.error_bound[i];  // exact wants none
+        const double allowed = allowance(tolerance, bound, largest);
         const double difference = excess(got[i], expected.output[i], allowed);
         comparison.wrong += difference > 1;
         if (difference <= worst) continue;

@@ -115,6 +115,17 @@ TEST(ExplainJson, Figures) {
     EXPECT_EQ(json["weights"][2]["name"], "1.bias");
 }
 
+TEST(ExplainJson, AStageInParts) {
+    LayerBuilder built = LayerBuilder(nhwc(1, 8, 8, 6)).conv(6, square(3, 1, 1), 3).flip();
+    built.pad_mode(PadMode::reflect).epilogue(EpilogueKind::bias).epilogue({EpilogueKind::clip, 0, 6});
+    const nlohmann::ordered_json stage = explain_json(built)["stages"][0];
+    EXPECT_EQ(stage["kind"], "conv");
+    EXPECT_EQ(stage["groups"], 3);
+    EXPECT_EQ(stage["flip"], true);
+    EXPECT_EQ(stage["pad_mode"], "reflect");
+    EXPECT_EQ(stage["epilogues"], nlohmann::ordered_json({"bias", "clip(0, 6)"}));
+}
+
 std::vector<std::string> keys(const nlohmann::ordered_json &object) {
     std::vector<std::string> names;
     for (const auto &[key, value] : object.items()) names.push_back(key);

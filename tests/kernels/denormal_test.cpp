@@ -57,6 +57,7 @@ protected:
         const Target target = specimen_target();
         std::vector<std::vector<Schedule>> ways;
         for (const Algorithm *algorithm : algorithms_for(layer, target)) {
+            if (algorithm->name == "winograd") continue;  // exact on no numbers
             ways.push_back({algorithm->default_schedule(whole(layer), target)});
         }
         if (ways.empty()) ways.emplace_back();
@@ -99,7 +100,8 @@ TEST(Denormal, EpiloguesThatAreExactKeepThem) {
 
 // Products of normal numbers that are denormal.
 TEST(Denormal, ResultsOfNormalNumbersAreKept) {
-    const Layer layer = test::LayerBuilder(test::nhwc(1, 6, 6, 8)).conv(16, test::square(3, 1, 1));
+    const Layer layer =
+        test::LayerBuilder(test::nhwc(1, 6, 6, 8)).conv(16, test::square(3, 1, 1)).precision(Precision::strict);
     const auto kernel = test::compile(layer);
     ASSERT_TRUE(kernel);
     LayerData data = *test::exact_data(layer, 7);
@@ -112,7 +114,8 @@ TEST(Denormal, ResultsOfNormalNumbersAreKept) {
 // In the mode that must not be: these tests would notice.
 TEST(Denormal, AKernelThatFlushesIsNoticed) {
     constexpr unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
-    const Layer layer = test::LayerBuilder(test::nhwc(1, 6, 6, 8)).conv(16, test::square(3, 1, 1));
+    const Layer layer =
+        test::LayerBuilder(test::nhwc(1, 6, 6, 8)).conv(16, test::square(3, 1, 1)).precision(Precision::strict);
     const auto kernel = test::compile(layer);
     ASSERT_TRUE(kernel);
     const LayerData data = with_denormal_inputs(layer);
@@ -131,7 +134,8 @@ TEST(Denormal, AKernelThatFlushesIsNoticed) {
 }
 
 TEST(Denormal, NoKernelChangesTheCallersMode) {
-    const Layer layer = test::LayerBuilder(test::nhwc(1, 6, 6, 8)).conv(16, test::square(3, 1, 1));
+    const Layer layer =
+        test::LayerBuilder(test::nhwc(1, 6, 6, 8)).conv(16, test::square(3, 1, 1)).precision(Precision::strict);
     const auto kernel = test::compile(layer);
     ASSERT_TRUE(kernel);
     constexpr unsigned settings = 0xffc0;  // without the flags of what has happened

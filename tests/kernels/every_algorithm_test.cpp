@@ -1,6 +1,6 @@
 // Every algorithm of the table, forced by pinned schedules, on small layers around every tail: outputs one less than a
 // tile, as many, and one more. All schedules of one layer are compared with one another as well as with the reference:
-// on integers they are equal to the last bit, whatever order they sum in.
+// on integers they are equal to the last bit, whatever order they sum in (Winograd's alone are within the bound).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,6 +51,7 @@ public:
         EXPECT_TRUE(kernel->agrees(*exact_, Tolerance::exact));
         const auto output = kernel->run(*exact_);
         ASSERT_TRUE(output);
+        if (!sums_as_written(kernel->info().schedule)) return;
         if (first_.empty()) {
             first_ = *output;
             return;

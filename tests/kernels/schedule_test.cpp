@@ -78,6 +78,9 @@ TEST_P(Schedules, Grouped) {
     const int count = test::sample_size(8, 200);
     expect_schedules_right(layers, "grouped", count, 1000 * count);
 }
+TEST_P(Schedules, Winograd) {
+    expect_schedules_right(StageKind::convolution, "winograd", test::sample_size(12, 300));
+}
 TEST_P(Schedules, DirectOnDepthwise) {
     expect_schedules_right(StageKind::depthwise, "direct", test::sample_size(4, 100));
 }

@@ -104,6 +104,11 @@ LayerBuilder &LayerBuilder::flip() {
     return *this;
 }
 
+LayerBuilder &LayerBuilder::precision(Precision precision) {
+    layer_.stages.back().precision = precision;
+    return *this;
+}
+
 LayerBuilder &LayerBuilder::input(std::string name, TensorType type) {
     layer_.inputs.push_back({std::move(name), std::move(type)});
     return *this;

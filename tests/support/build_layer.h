@@ -28,6 +28,7 @@ public:
     LayerBuilder &weights(std::vector<double> values);
     LayerBuilder &pad_mode(PadMode mode, double value = 0);
     LayerBuilder &flip();
+    LayerBuilder &precision(Precision precision);
     LayerBuilder &input(std::string name, TensorType type);
     LayerBuilder &epilogue(const Epilogue &epilogue);
 

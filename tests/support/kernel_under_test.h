@@ -36,7 +36,7 @@ public:
     std::optional<Tensor> run(const LayerData &data, CallSetting setting = {}) const;
 
     // Calls with the buffers against either guard page and different garbage, wants the same bits both times, and
-    // compares with the reference.
+    // compares with the reference. Where the kernel does not sum as written, nothing is exact.
     testing::AssertionResult agrees(const LayerData &data, Tolerance tolerance) const;
 
 private:

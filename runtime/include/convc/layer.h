@@ -142,7 +142,9 @@ struct Layer {
 // `12`, `?`; shortest decimal that reads back as the same double.
 std::string print_extent(int64_t extent);
 std::string print_number(double value);
-std::string print_tensor(const TensorType &type);        // f32 nhwc[1, 56, 56, 64]
-std::string print_stage(const Layer &layer, int stage);  // conv(64, 3x3, pad=1) + bias + relu
+std::string print_tensor(const TensorType &type);  // f32 nhwc[1, 56, 56, 64]
+std::string print_pad_mode(const Stage &stage);    // zeros, reflect, replicate, circular, or the constant
+std::string print_epilogue(const Layer &layer, const Epilogue &epilogue);  // relu, clip(0, 6), add(x)
+std::string print_stage(const Layer &layer, int stage);                    // conv(64, 3x3, pad=1) + bias + relu
 
 }  // namespace convc

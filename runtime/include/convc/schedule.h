@@ -25,6 +25,10 @@ struct Schedule {
 std::string print_schedule(const Schedule &schedule);
 std::string print_schedules(const std::vector<Schedule> &schedules);  // joined by " -> "
 
+// Whether the kernels of such printed schedules make the products and sums of the definition, in whatever order: not
+// Winograd's. Only then is a kernel exact on integers, and do NaN and infinity stay where they belong.
+bool sums_as_written(std::string_view schedules);
+
 // Reads what print_schedule writes. Knows no algorithm: names and values are checked where the schedule is used.
 Result<Schedule> parse_schedule(std::string_view text);
 
