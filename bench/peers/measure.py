@@ -1,0 +1,126 @@
+"""One layer in all libraries: the numbers, what each makes of them, and the times in interleaved rounds.
+
+A round times every library once, in random order, between two bursts of the FMA peak; a round in which the peak drifts
+counts only where there are no better ones.
+"""
+
+import contextlib
+import pathlib
+import random
+import shutil
+import statistics
+import tempfile
+
+import numpy
+
+from bench.peers.process import WorkerFailed
+
+DRIFT = 0.03  # of the peak, that a round may have
+SLOW = 3.0  # a library so many times slower than the best is left out of further rounds
+ROUNDS_BEFORE_DROPPING = 1
+ATTEMPTS = 2  # rounds tried for each that is wanted
+
+
+def verify(folder, output):
+    """How far an output is from the reference, in units of what an f32 kernel may differ by."""
+    expected, bound, got = (numpy.load(folder / f"{name}.npy") for name in ("reference", "bound", output))
+    if got.shape != expected.shape:
+        return float("inf")
+    with numpy.errstate(invalid="ignore", divide="ignore"):
+        error = numpy.abs(got.astype(numpy.float64) - expected) / numpy.maximum(bound, 1e-30)
+    return float(numpy.max(error, initial=0.0)) if numpy.isfinite(error).all() else float("inf")
+
+
+class Contestant:
+    def __init__(self, worker):
+        self.worker = worker
+        self.note, self.error, self.facts = "", "", {}
+        self.rounds = []  # (minimum, median, whether the peak was steady)
+
+    def prepare(self, request, folder):
+        try:
+            answer = self.worker.ask("prepare", **request)
+        except WorkerFailed as failed:
+            answer = {"error": str(failed)}
+        self.error = answer.get("error", "")
+        if self.error:
+            return
+        self.note, self.facts = answer["note"], answer
+        off = verify(folder, answer["output"])
+        if off > 1:
+            self.error = f"wrong: {off:.3g} times what is allowed"
+
+    def time(self, seconds):
+        answer = self.worker.ask("time", seconds=seconds)
+        return answer["minimum"], answer["median"]
+
+    def best(self):
+        return min(minimum for minimum, _, _ in self.rounds)
+
+    def result(self):
+        if self.error:
+            return {"error": self.error}
+        good = [entry for entry in self.rounds if entry[2]] or self.rounds
+        return {"minimum": min(entry[0] for entry in good), "median": statistics.median(entry[1] for entry in good),
+                "rounds": len(good), "note": self.note} | {
+                    key: self.facts[key] for key in ("origin", "packed_bytes", "workspace_bytes") if key in self.facts}
+
+
+def run_round(contestants, ours, options):
+    before = ours.ask("burst")["gflops"]
+    times = {}
+    for contestant in random.sample(contestants, len(contestants)):
+        if options.cold:
+            samples = []
+            for _ in range(options.cold):
+                ours.ask("clear_caches")
+                samples.append(contestant.worker.ask("time_once")["seconds"])
+            times[contestant] = (min(samples), statistics.median(samples))
+        else:
+            times[contestant] = contestant.time(options.seconds)
+    after = ours.ask("burst")["gflops"]
+    return times, before, after
+
+
+def run_rounds(contestants, ours, options):
+    """Fills in the contestants' rounds; returns the best peak seen."""
+    peak, steady_rounds = 0.0, 0
+    for attempt in range(options.rounds * ATTEMPTS):
+        racing = contestants
+        if attempt >= ROUNDS_BEFORE_DROPPING and contestants:
+            fastest = min(contestant.best() for contestant in contestants)
+            racing = [contestant for contestant in contestants if contestant.best() <= SLOW * fastest]
+        times, before, after = run_round(racing, ours, options)
+        peak = max(peak, before, after)
+        steady = min(before, after) >= (1 - DRIFT) * peak
+        steady_rounds += steady
+        for contestant, (minimum, median) in times.items():
+            contestant.rounds.append((minimum, median, steady))
+        if steady_rounds == options.rounds:
+            break
+    return peak, steady_rounds
+
+
+def measure_layer(layer, source, machine_worker, workers, options):
+    """`layer` as explained, `source` as convc reads it; workers[0] is convc's own."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="convc-peers-"))
+    try:
+        answer = machine_worker.ask("data", source=source, folder=str(folder))
+        if "error" in answer:
+            raise WorkerFailed(answer["error"])
+        contestants = [Contestant(worker) for worker in workers]
+        for contestant in contestants:
+            name = "".join(c for c in contestant.worker.name if c.isalnum())
+            contestant.prepare({"layer": layer, "source": source, "folder": str(folder), "name": name}, folder)
+        before = machine_worker.ask("machine")
+        peak, steady = run_rounds([c for c in contestants if not c.error], machine_worker, options)
+        after = machine_worker.ask("machine")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        for worker in workers:
+            with contextlib.suppress(WorkerFailed):
+                worker.ask("release")
+    machine = {key: max(before[key], after[key]) for key in ("fma_peak", "fma_peak_one_thread", "l2", "l3", "dram")}
+    machine["fma_peak"] = max(machine["fma_peak"], peak)
+    return {"machine": machine, "steady_rounds": steady,
+            "results": {contestant.worker.name: contestant.result() for contestant in contestants}}

@@ -1,0 +1,191 @@
+"""What was measured, as a table for the terminal, as Markdown and as JSON."""
+
+import json
+import math
+import pathlib
+
+EQUAL = 0.97  # of the best peer's speed: within a noisy machine's error
+
+
+def geometric_mean(numbers):
+    numbers = list(numbers)
+    return math.exp(sum(map(math.log, numbers)) / len(numbers)) if numbers else math.nan
+
+
+def attainable(entry):
+    """(GFLOP/s, what bounds them) by the roofline: the peak, or the bytes that have to move at the bandwidth of the
+    innermost level that holds all of them."""
+    machine, size = entry["machine"], entry["bytes"]
+    levels = {"l2": machine["l2_bytes"] * machine["threads"], "l3": machine["l3_bytes"], "dram": math.inf}
+    level = next(name for name, holds in levels.items() if size <= holds)
+    by_memory = entry["real_flops"] / (size / machine[level])
+    return min((machine["fma_peak"], "fma"), (by_memory, level))
+
+
+def own(entry):
+    return entry["results"]["convc"]
+
+
+def best_peer(entry):
+    """(name, seconds) of the fastest, or None."""
+    times = {name: result["minimum"] for name, result in entry["results"].items()
+             if name != "convc" and "minimum" in result}
+    return min(times.items(), key=lambda item: item[1]) if times else None
+
+
+def ratio(entry):
+    """Above 1 where convc is faster than every peer."""
+    best = best_peer(entry)
+    return best[1] / own(entry)["minimum"] if best and "minimum" in own(entry) else math.nan
+
+
+def gflops(entry, seconds):
+    return entry["real_flops"] / seconds / 1e9
+
+
+def milliseconds(seconds):
+    return f"{seconds * 1e3:.{max(0, min(4, 2 - math.floor(math.log10(seconds * 1e3))))}f}"
+
+
+def cell(result):
+    if result is None:
+        return ""
+    if "minimum" in result:
+        return milliseconds(result["minimum"])
+    return "wrong" if result["error"].startswith("wrong") else "-"
+
+
+def columns(entries):
+    names = []
+    for entry in entries:
+        names += [name for name in entry["results"] if name not in names]
+    return names
+
+
+def row(entry, names):
+    cells = [entry["name"], *(cell(entry["results"].get(name)) for name in names)]
+    if "minimum" not in own(entry):
+        return cells + ["", "", "", "", ""]
+    rate = gflops(entry, own(entry)["minimum"])
+    best = best_peer(entry)
+    work = f"{entry['real_flops'] / 1e9:.3g}"
+    if entry["nominal_flops"] != entry["real_flops"]:
+        work += f" of {entry['nominal_flops'] / 1e9:.3g}"
+    roof, bound = attainable(entry)
+    return cells + [f"{ratio(entry):.2f}" if best else "", f"{100 * rate / entry['machine']['fma_peak']:.0f}",
+                    f"{100 * rate / roof:.0f} {bound}", work, own(entry).get("origin", "")]
+
+
+def head(names):
+    return ["layer", *names, "ratio", "% peak", "% roofline", "GFLOP", "schedule"]
+
+
+def families(entries):
+    groups = {}
+    for entry in entries:
+        groups.setdefault(entry["family"], []).append(entry)
+    return groups
+
+
+def summaries(entries):
+    """(family, geometric mean, lowest ratio, layers) and the whole at the end."""
+    groups = families(entries)
+    if len(groups) > 1:
+        groups["all"] = entries
+    for name, group in groups.items():
+        ratios = [value for value in map(ratio, group) if not math.isnan(value)]
+        if ratios:
+            yield name, geometric_mean(ratios), min(ratios), len(ratios)
+
+
+class Table:
+    """Lines of aligned columns, one as soon as its layer is measured."""
+
+    def __init__(self, names, layer_names):
+        self.names = names
+        widest = max(map(len, layer_names), default=5)
+        self.widths = [widest, *(max(8, len(name)) for name in names), 6, 6, 10, 14, 8]
+
+    def line(self, cells):
+        first, *rest = zip(cells, self.widths, strict=True)
+        return first[0].ljust(first[1]) + "".join("  " + text.rjust(width) for text, width in rest)
+
+    def head(self):
+        return self.line(head(self.names))
+
+    def row(self, entry):
+        return self.line(row(entry, self.names))
+
+
+def summary_text(entries):
+    lines = ["", f"{'family':12}  geometric mean  lowest  layers"]
+    lines += [f"{name:12}  {mean:14.2f}  {low:6.2f}  {count:6}" for name, mean, low, count in summaries(entries)]
+    return "\n".join(lines)
+
+
+def markdown_table(cells):
+    top, *rest = cells
+    lines = ["| " + " | ".join(top) + " |", "|" + "|".join([" --- ", *[" ---: "] * (len(top) - 1)]) + "|"]
+    return lines + ["| " + " | ".join(line) + " |" for line in rest]
+
+
+def failures(entries):
+    for entry in entries:
+        for name, result in entry["results"].items():
+            if "error" in result:
+                yield f"- {entry['name']}, {name}: {result['error']}"
+
+
+def losses(entries):
+    for entry in entries:
+        value = ratio(entry)
+        if not math.isnan(value) and value < EQUAL:
+            name, _ = best_peer(entry)
+            yield f"- {entry['name']}: {value:.2f} of {name} ({entry['results'][name]['note']})"
+
+
+def markdown(entries, context, picture):
+    names = columns(entries)
+    machine = context["machine"]
+    lines = [
+        "# Results",
+        "",
+        f"{context['date']}, {machine['model']}, {machine['threads']} threads, target `{machine['target']}`; "
+        f"{'cold caches' if context['cold'] else 'warm caches'}, {context['layouts']}. Made by",
+        "",
+        f"    {context['command']}",
+        "",
+        "Milliseconds, the minimum over interleaved rounds; every library in a process of its own, weights packed "
+        "beforehand, in the layout that it prefers, each result verified before it is timed. *Ratio* is the best "
+        f"peer's time by convc's: above 1 convc is fastest, {EQUAL} counts as equal. *GFLOP* and the percentages count real "
+        "multiply-adds, without taps in padding (nominal ones behind *of*); fast algorithms can exceed 100 %. "
+        "*Schedule* says where convc's comes from. bench/README.md has the method.",
+        "",
+        f"FMA peak {machine['fma_peak']:.0f} GFLOP/s ({machine['fma_peak_one_thread']:.0f} with one thread), L2 "
+        f"{machine['l2']:.0f}, L3 {machine['l3']:.0f}, DRAM {machine['dram']:.0f} GB/s. "
+        + "; ".join(f"{name} {version}" for name, version in context["versions"].items()) + ".",
+        "",
+        *markdown_table([["family", "geometric mean", "lowest", "layers"],
+                         *([name, f"{mean:.2f}", f"{low:.2f}", str(count)]
+                           for name, mean, low, count in summaries(entries))]),
+        "",
+        f"![Roofline of this run]({picture})",
+    ]
+    for family, group in families(entries).items():
+        lines += ["", f"## {family}", "", *markdown_table([head(names), *(row(entry, names) for entry in group)])]
+    lost = list(losses(entries))
+    if lost:
+        lines += ["", "## Where a peer is faster", "", *lost]
+    failed = list(failures(entries))
+    if failed:
+        lines += ["", "## What did not run", "", *failed]
+    return "\n".join(lines) + "\n"
+
+
+def write(prefix, entries, context):
+    prefix = pathlib.Path(prefix)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    json_path, page = prefix.with_suffix(".json"), prefix.with_suffix(".md")
+    json_path.write_text(json.dumps({"context": context, "layers": entries}, indent=1) + "\n")
+    page.write_text(markdown(entries, context, prefix.with_suffix(".svg").name))
+    return [page, json_path]
