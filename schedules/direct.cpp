@@ -229,7 +229,8 @@ double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile) {
             met += first < input && first + (tile - 1) * axis.stride >= 0;
         }
     }
-    return static_cast<double>(met) / static_cast<double>(axis.kernel * (extent / tile));
+    const int64_t tiles = extent / tile;
+    return static_cast<double>(met) / static_cast<double>(axis.kernel * tiles);
 }
 
 // A narrower tile where that leaves out far more taps: 33 columns under dilation 18 in tiles of 3, not of 11 (6.3
@@ -261,11 +262,13 @@ bool prefers_pixels_outside(const StageGroup &group, const Schedule &schedule, i
     const bool of_pixels = has_pixel_vectors(schedule);
     const double share = share_of_taps(group, view_width, of_pixels ? 1 : *schedule.knob("columns")) *
                          share_of_taps(group, view_height, 1);
-    const double panel = share * static_cast<double>(weight_bytes / stage.groups / tiles);
-    if (panel > static_cast<double>(target.l2_bytes / 2)) return true;
+    const int64_t panel = weight_bytes / stage.groups / tiles;
+    if (share * static_cast<double>(panel) > 0.5 * static_cast<double>(target.l2_bytes)) return true;
     const int64_t channel_parts = *schedule.knob("channel_parts"), parts = *schedule.knob("parts");
     const int64_t weights = weight_bytes / stage.groups / channel_parts;
-    const int64_t pixels = group.input().elements().value_or(0) * 4 / group.input().batch / stage.groups / parts;
+    const View input = activation_view(group.input(), stage.groups, false);
+    const int64_t pixels = input[view_channel].extent * input[view_width].extent * input[view_height].extent *
+                           input[view_depth].extent * 4 / parts;
     return stage.kernel_volume() > 1 && tiles > channel_parts && weights * 5 < target.l2_bytes * 3 &&
            pixels * 5 > target.l2_bytes * 3;
 }

@@ -18,6 +18,8 @@
 //
 // The same pixel has to lie in the same place of the same tile whoever computes it, or its last bits would differ:
 // parts are cut between blocks, and what tiles reach past the end is not stored, never shifted inwards.
+#include <algorithm>
+
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
 #include "schedules/padding.h"
@@ -111,6 +113,7 @@ private:
     void transform_inputs() {
         const TiledAxis ax = tiles().x, ay = tiles().y;
         std::vector<Expr> taps;
+        taps.reserve(static_cast<size_t>(std::max(ax.points(), ay.points())));
         for (int i = 0; i < ax.points(); i++) {
             taps.push_back(source_(cb_ * lanes_in() + cl_, v_.g, (tx_ * size(ax.outputs) + i) * size(ax.phases) + qx_,
                                    (ty_ * size(ay.outputs) + py_) * size(ay.phases) + qy_, v_.z, v_.n));
@@ -142,6 +145,7 @@ private:
     void transform_products() {
         const TiledAxis ax = tiles().x, ay = tiles().y;
         std::vector<Expr> products;
+        products.reserve(static_cast<size_t>(std::max(ax.points(), ay.points())));
         for (int i = 0; i < ax.points(); i++) {
             products.push_back(products_(k_, i, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n));
         }
@@ -324,6 +328,7 @@ private:
     static Expr factor(const TiledAxis &axis, const Expr &point, int tap) {
         const std::vector<std::vector<double>> matrix = WinogradTransform(axis.outputs, axis.taps).filter_matrix();
         std::vector<Expr> column;
+        column.reserve(matrix.size());
         for (const std::vector<double> &row : matrix) column.emplace_back(row[static_cast<size_t>(tap)]);
         return column.size() == 1 ? column[0] : Halide::mux(point, column);
     }

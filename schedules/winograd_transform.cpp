@@ -111,6 +111,7 @@ std::vector<Expr> WinogradTransform::of_products(const std::vector<Expr> &produc
     std::vector<Expr> result;
     for (int power = 0; power < outputs_; power++) {
         std::vector<double> factors;
+        factors.reserve(pairs_.size());
         for (const double a : pairs_) factors.push_back(std::pow(a, power));
         Expr value = combination(factors, power % 2 == 0 ? sums : differences);
         if (power == 0) value = products[0] + value;
@@ -124,6 +125,7 @@ std::vector<std::vector<double>> WinogradTransform::filter_matrix() const {
     if (points_ == 1) return {{1}};
     const auto powers = [&](double point, double divisor) {
         std::vector<double> row;
+        row.reserve(static_cast<size_t>(taps_));
         for (int i = 0; i < taps_; i++) row.push_back(std::pow(point, i) / divisor);
         return row;
     };

@@ -1,8 +1,9 @@
 """OpenVINO, CPU plugin.
 
 Inside a network tensors stay in the layout that the convolutions chose; a single layer begins and ends with a reorder
-into it and out of it. OpenVINO's own profile gives the time of each node, so these two are left out where they are more
-than a relabelling.
+into it and out of it. OpenVINO's own profile gives the average time of each node: their sum, without these two, is the
+layer's. (The average call less the average of the rest would be the same, and the fastest call less that average is less
+than nothing.)
 """
 
 import numpy
