@@ -70,6 +70,10 @@ struct Algorithm {
     // Why another algorithm is the better choice for a group that this one computes too; nullopt when none is. A pinned
     // schedule does not ask.
     std::optional<std::string> (*reluctance)(const StageGroup &group, const Target &target) = nullptr;
+
+    std::optional<std::string> is_reluctant(const StageGroup &group, const Target &on) const {
+        return reluctance ? reluctance(group, on) : std::nullopt;
+    }
 };
 
 }  // namespace convc

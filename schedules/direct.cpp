@@ -42,10 +42,6 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-int64_t group_channels(const Stage &stage) {
-    return stage.out_channels / stage.groups;
-}
-
 bool has_pixel_vectors(const Schedule &schedule) {
     return schedule.knob("pixel_vectors") == 1;
 }
@@ -65,13 +61,9 @@ int64_t channel_tiles(const KernelRequest &request) {
     return ceil_divided(group_channels(request.group.stage(0)), channel_tile(request));
 }
 
-View output_view(const StageGroup &group) {
-    return activation_view(group.output(), group.stage(0).groups, flattens(group));
-}
-
 // Whether the work is cut into tiles: an extent is known at run time only.
 bool in_tiles(const StageGroup &group) {
-    return has_runtime_space(output_view(group));
+    return has_runtime_space(grouped_output(group));
 }
 
 // ---- applicability, knobs, default
@@ -104,13 +96,13 @@ int64_t pieces(const View &output, int64_t tile) {
 
 // Whether the register tile may hold vectors of pixels.
 bool allows_pixel_vectors(const StageGroup &group, const Target &target) {
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     return !in_tiles(group) && !channels_last(group.input().layout) &&
            output[view_width].extent >= target.vector_lanes();
 }
 
 std::vector<Knob> knobs_of_convolution(const StageGroup &group, const Target &target) {
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     const int64_t lanes = target.vector_lanes();
     const int64_t vectors = ceil_divided(group_channels(group.stage(0)), lanes);
     if (in_tiles(group)) {
@@ -155,7 +147,7 @@ std::optional<std::string> conflict(const KernelRequest &whole) {
     const Stage &stage = request.group.stage(0);
     if (has_pixel_vectors(schedule)) {
         std::swap(tile.vectors, tile.columns);
-        if (pixel_tile(request) > output_view(request.group)[view_width].extent) {
+        if (pixel_tile(request) > grouped_output(request.group)[view_width].extent) {
             return "columns vectors of pixels exceed a row";
         }
     } else if (tile.vectors > ceil_divided(group_channels(stage), request.target.vector_lanes())) {
@@ -175,7 +167,7 @@ std::optional<std::string> conflict(const KernelRequest &whole) {
         const int64_t columns = *schedule.knob("row_tiles") * pixel_tile(request);
         return strip_refusal(stage, {columns, *schedule.knob("rows"), 1}, stage.in_channels / stage.groups);
     }
-    return strip_refusal(stage, outputs_of_part(output_view(request.group), *schedule.knob("parts")),
+    return strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")),
                          stage.in_channels / stage.groups);
 }
 
@@ -191,7 +183,7 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
     constexpr int64_t many_pixels = 5040;  // which no register tile divides badly
     const Stage &stage = group.stage(0);
     const RegisterTile tile = best_register_tile(group_channels(stage), many_pixels, target);
-    const bool one_row = output_view(group)[view_height].extent == 1;
+    const bool one_row = grouped_output(group)[view_height].extent == 1;
     const int64_t row_tiles = ((one_row ? 128 : 32) + tile.columns - 1) / tile.columns;
     int64_t rows = one_row ? 1 : 8;
     while (rows > 1 && strip_bytes(stage, row_tiles * tile.columns, rows) > target.l2_bytes / 2) rows--;
@@ -214,30 +206,11 @@ double scatter_cycles(const View &output, const Target &target) {
     return static_cast<double>(target.vector_lanes()) * (collide ? 7 : 1.5);
 }
 
-// Of an axis' taps over all tiles of so many outputs, the share that is not left out: where tiles fill the axis, those
-// under which some input lies.
-double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile) {
-    const Stage &stage = group.stage(0);
-    const int64_t extent = output_view(group)[along].extent;
-    const Axis axis = stage_axis(stage, along);
-    if (!pads_with_zeros(stage) || !is_padded(axis) || extent % tile != 0) return 1;
-    const int64_t input = activation_view(group.input(), stage.groups, false)[along].extent;
-    int64_t met = 0;
-    for (int64_t at = 0; at < extent; at += tile) {
-        for (int64_t tap = 0; tap < axis.kernel; tap++) {
-            const int64_t first = at * axis.stride + tap * axis.dilation - axis.pad_before;
-            met += first < input && first + (tile - 1) * axis.stride >= 0;
-        }
-    }
-    const int64_t tiles = extent / tile;
-    return static_cast<double>(met) / static_cast<double>(axis.kernel * tiles);
-}
-
 // A narrower tile where that leaves out far more taps: 33 columns under dilation 18 in tiles of 3, not of 11 (6.3
 // to 5.4 ms for 512 -> 256 channels).
 RegisterTile tile_of_channels(const StageGroup &group, const Target &target) {
     constexpr double least_gain = 0.93;
-    const int64_t channels = group_channels(group.stage(0)), width = output_view(group)[view_width].extent;
+    const int64_t channels = group_channels(group.stage(0)), width = grouped_output(group)[view_width].extent;
     RegisterTile best = best_register_tile(channels, width, target);
     const auto cycles = [&](const RegisterTile &tile) {
         return tile_cycles(tile, channels, width, 1, target) * share_of_taps(group, view_width, tile.columns);
@@ -279,7 +252,7 @@ double pixel_load(const StageGroup &group, const Target &target) {
 }
 
 RegisterTile tile_of_pixels(const StageGroup &group, const Target &target) {
-    const int64_t width = output_view(group)[view_width].extent;
+    const int64_t width = grouped_output(group)[view_width].extent;
     const int64_t whole_vectors = width / target.vector_lanes();
     return best_register_tile(width, group_channels(group.stage(0)), target, pixel_load(group, target), whole_vectors);
 }
@@ -288,7 +261,7 @@ RegisterTile tile_of_pixels(const StageGroup &group, const Target &target) {
 bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
     if (!allows_pixel_vectors(group, target)) return false;
     const Stage &stage = group.stage(0);
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     const int64_t channels = group_channels(stage), width = output[view_width].extent;
     const int64_t products = stage.in_channels / stage.groups * stage.kernel_volume();
     const auto sum = static_cast<double>(products);
@@ -313,7 +286,7 @@ std::pair<Schedule, RegisterTile> default_tile(const StageGroup &group, const Ta
 Schedule default_of_convolution(const StageGroup &group, const Target &target) {
     if (in_tiles(group)) return default_tiles(group, target);
     const Stage &stage = group.stage(0);
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     const auto [schedule_of_tile, tile] = default_tile(group, target);
     Schedule schedule = schedule_of_tile;
     const KernelRequest request{group, schedule, target};
@@ -445,7 +418,8 @@ private:
     }
 
     bool whole_tiles_of_columns() const {
-        return !in_tiles(convolution_group()) && output_view(convolution_group())[view_width].extent % pixel_tile_ == 0;
+        return !in_tiles(convolution_group()) &&
+               grouped_output(convolution_group())[view_width].extent % pixel_tile_ == 0;
     }
 
     // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.

@@ -33,18 +33,6 @@ using Halide::Var;
 
 constexpr int64_t most_channels = 12;  // in a register tile: more leave too few registers for pixels
 
-int64_t output_channels(const Stage &stage) {
-    return stage.out_channels / stage.groups;
-}
-
-int64_t input_channels(const Stage &stage) {
-    return stage.in_channels / stage.groups;
-}
-
-View output_view(const StageGroup &group) {
-    return activation_view(group.output(), group.stage(0).groups, flattens(group));
-}
-
 // ---- applicability, knobs, default
 
 std::optional<std::string> refusal_of_convolution(const StageGroup &group, const Target &target) {
@@ -65,10 +53,10 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &target
 
 std::vector<Knob> knobs(const StageGroup &whole, const Target &) {
     const StageGroup group = convolution_of(whole);
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     std::vector<Knob> all{
         {"channels", "output channels of each group in the register tile", 1,
-         std::min<int64_t>(output_channels(group.stage(0)), most_channels)},
+         std::min<int64_t>(group_channels(group.stage(0)), most_channels)},
         {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 30)},
         {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent},
         {"unroll", "input channels in one turn of the inner loop", 1, 16},
@@ -82,18 +70,18 @@ std::optional<std::string> conflict(const KernelRequest &whole) {
     const Stage &stage = request.group.stage(0);
     const RegisterTile tile{*schedule.knob("channels"), *schedule.knob("columns")};
     if (!fits_registers(tile, request.target)) return "channels * columns + channels + 1 exceed the vector registers";
-    if (output_channels(stage) % tile.vectors != 0) return "channels does not divide the output channels of a group";
+    if (group_channels(stage) % tile.vectors != 0) return "channels does not divide the output channels of a group";
     if (input_channels(stage) % *schedule.knob("unroll") != 0) {
         return "unroll does not divide the input channels of a group";
     }
-    return strip_refusal(stage, outputs_of_part(output_view(request.group), *schedule.knob("parts")),
+    return strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")),
                          input_channels(stage) * groups_in_vector(stage, request.target));
 }
 
 // All channels of a group where they fit, since they are stored together; and the columns with the fewest modelled
 // cycles a multiply-add.
 RegisterTile default_tile(const Stage &stage, int64_t width, const Target &target) {
-    const int64_t all = output_channels(stage);
+    const int64_t all = group_channels(stage);
     RegisterTile best{std::min(all, most_channels), 1};
     while (all % best.vectors != 0 || (best.vectors > 1 && !fits_registers({best.vectors, 2}, target))) best.vectors--;
     const auto cycles = [&](const RegisterTile &tile) {
@@ -108,7 +96,7 @@ RegisterTile default_tile(const Stage &stage, int64_t width, const Target &targe
 Schedule default_schedule(const StageGroup &whole, const Target &target) {
     const StageGroup group = convolution_of(whole);
     const Stage &stage = group.stage(0);
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     const RegisterTile tile = default_tile(stage, output[view_width].extent, target);
     const int64_t columns = parallel_axis(output) == view_width ? tile.columns : 1;
     const int64_t pieces = ceil_divided(output[parallel_axis(output)].extent, columns);
@@ -134,8 +122,8 @@ std::vector<KernelArgument> arguments(const KernelRequest &whole) {
     std::vector<KernelArgument> all =
         single_stage_arguments(request.group, stage.groups,
                                {lanes, tile, input_channels(stage), taps(view_width), taps(view_height),
-                                taps(view_depth), output_channels(stage) / tile, stage.groups / lanes},
-                               output_channels(stage), pads_with_zeros(stage));
+                                taps(view_depth), group_channels(stage) / tile, stage.groups / lanes},
+                               group_channels(stage), pads_with_zeros(stage));
     fold_views(whole.group, all);
     return all;
 }
@@ -246,7 +234,7 @@ public:
         const Stage &s = convolution_of(request().group).stage(0);
         const int lanes = static_cast<int>(groups_in_vector(s, request().target));
         const int tile = static_cast<int>(*request().schedule.knob("channels"));
-        const int channels = static_cast<int>(output_channels(s));
+        const int channels = static_cast<int>(group_channels(s));
         Var l("l"), c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), v("v");
         std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
         where.emplace_back(i);

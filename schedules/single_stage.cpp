@@ -11,6 +11,35 @@ bool is_depthwise(const Stage &stage) {
     return stage.kind != StageKind::shuffle && stage.groups == stage.in_channels;
 }
 
+int64_t group_channels(const Stage &stage) {
+    return stage.out_channels / stage.groups;
+}
+
+int64_t input_channels(const Stage &stage) {
+    return stage.in_channels / stage.groups;
+}
+
+View grouped_output(const StageGroup &group) {
+    return activation_view(group.output(), group.stage(0).groups, flattens(group));
+}
+
+double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile) {
+    const Stage &stage = group.stage(0);
+    const int64_t extent = grouped_output(group)[along].extent;
+    const Axis axis = stage_axis(stage, along);
+    if (!pads_with_zeros(stage) || !is_padded(axis) || extent % tile != 0) return 1;
+    const int64_t input = activation_view(group.input(), stage.groups, false)[along].extent;
+    int64_t met = 0;
+    for (int64_t at = 0; at < extent; at += tile) {
+        for (int64_t tap = 0; tap < axis.kernel; tap++) {
+            const int64_t first = at * axis.stride + tap * axis.dilation - axis.pad_before;
+            met += first < input && first + (tile - 1) * axis.stride >= 0;
+        }
+    }
+    const int64_t tiles = extent / tile;
+    return static_cast<double>(met) / static_cast<double>(axis.kernel * tiles);
+}
+
 int64_t groups_in_vector(const Stage &stage, const Target &target) {
     int64_t lanes = target.vector_lanes();
     while (stage.groups % lanes != 0) lanes /= 2;

@@ -17,6 +17,16 @@ bool has_padding(const Stage &stage);
 bool pads_with_zeros(const Stage &stage);
 bool is_depthwise(const Stage &stage);  // one input channel a group, however it was written
 
+int64_t group_channels(const Stage &stage);  // output channels of a group
+int64_t input_channels(const Stage &stage);  // of a group
+
+// The output, its channels in the stage's groups; flat where the stage flattens().
+View grouped_output(const StageGroup &group);
+
+// Of an axis' taps over all tiles of so many outputs, the share under which some input lies, and not only padding of
+// zeros, where tiles fill the axis; else 1.
+double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile);
+
 // Groups in a vector that runs across groups: the most lanes that divide the groups.
 int64_t groups_in_vector(const Stage &stage, const Target &target);
 

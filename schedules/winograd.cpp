@@ -7,9 +7,9 @@
 // through all of that at a time, so that what lies between stays in L2: the transformed inputs of the block, and the
 // products of one tile of output channels.
 //
-// The product at a point is direct.cpp's loop: `vectors` of output channels x `columns` x `rows` tiles
-// stay in registers.
-// Transformed inputs lie as [point][channel / lanes][row][column][lane], so that its broadcasts walk through memory.
+// The product at a point is direct.cpp's loop: `vectors` of output channels x `columns` x `rows` tiles stay in
+// registers. Transformed inputs lie as [point][channel / lanes][row][column][lane], so that its broadcasts walk through
+// memory.
 //
 // Under dilation d an axis is d interleaved axes without, its phases: each has tiles of its own, whose outputs go to a
 // buffer in the workspace and from there into their places.
@@ -39,9 +39,6 @@ using Halide::TailStrategy;
 using Halide::Var;
 using winograd::channel_block;
 using winograd::channel_tile;
-using winograd::group_channels;
-using winograd::input_channels;
-using winograd::output_view;
 using winograd::TiledAxis;
 using winograd::Tiling;
 
@@ -228,7 +225,7 @@ private:
     int64_t blocks_along(ViewAxis axis) const {
         if (axis == view_width) return ceil_divided(tiles().x.tiles(), across);
         if (axis == view_height) return ceil_divided(tiles().y.tiles(), down);
-        return output_view(request().group)[axis].extent;
+        return grouped_output(request().group)[axis].extent;
     }
 
     void schedule_outputs() {
@@ -279,7 +276,7 @@ private:
     void schedule_source(const Var &task) {
         const std::vector<Var> args = source_.args();
         source_.compute_at(output(), task).store_in(Halide::MemoryType::Heap).vectorize(args[view_channel], lanes_in());
-        const ViewAxis cut = parallel_axis(output_view(request().group));
+        const ViewAxis cut = parallel_axis(grouped_output(request().group));
         const auto tiles_of_part = [&](ViewAxis along, int in_block) {
             const int64_t blocks = blocks_along(along);
             return (along == cut ? ceil_divided(blocks, parts) : blocks) * in_block;

@@ -51,29 +51,38 @@ struct Shape {
     }
 };
 
-// Modelled cycles of a kernel, for one set of knobs after another.
+// Modelled cycles of kernels whose tiles have so many outputs, for one set of the other knobs after another.
 class CostModel {
 public:
-    CostModel(const StageGroup &group, const Target &target) : group_(group), stage_(group.stage(0)), target_(target) {}
+    CostModel(const StageGroup &group, const Target &target, int64_t outputs)
+        : stage_(group.stage(0)), target_(target), tiles_(group, outputs), output_(grouped_output(group)) {
+        // Both axes' transforms, what they load and what they store.
+        const WinogradTransform wx(tiles_.x.outputs, tiles_.x.taps), wy(tiles_.y.outputs, tiles_.y.taps);
+        const auto points = static_cast<double>(tiles_.points());
+        input_operations_ = wx.input_operations() * wy.points() + wy.input_operations() * wx.points() + 2 * points;
+        output_operations_ = wx.output_operations() * wy.points() +
+                             wy.output_operations() * static_cast<double>(tiles_.x.outputs) + points +
+                             static_cast<double>(tiles_.x.outputs * tiles_.y.outputs);
+    }
+
+    const Tiling &tiles() const { return tiles_; }
+    const View &output() const { return output_; }
 
     double cycles(const Shape &shape) const {
-        const Tiling tiles(group_, shape.outputs);
-        const View output = output_view(group_);
-        int64_t blocks_x = ceil_divided(tiles.x.tiles(), shape.across);
-        int64_t blocks_y = ceil_divided(tiles.y.tiles(), shape.down);
-        int64_t planes = output[view_depth].extent;
-        const ViewAxis cut = parallel_axis(output);
+        int64_t blocks_x = ceil_divided(tiles_.x.tiles(), shape.across);
+        int64_t blocks_y = ceil_divided(tiles_.y.tiles(), shape.down);
+        int64_t planes = output_[view_depth].extent;
+        const ViewAxis cut = parallel_axis(output_);
         int64_t &along = cut == view_width ? blocks_x : cut == view_height ? blocks_y : planes;
         along = ceil_divided(along, shape.parts);
-        const int64_t tasks = shape.parts * shape.channel_parts * stage_.groups * output[view_batch].extent;
+        const int64_t tasks = shape.parts * shape.channel_parts * stage_.groups * output_[view_batch].extent;
         const auto rounds = static_cast<double>(ceil_divided(tasks, planned_threads(target_)));
-        const auto blocks = static_cast<double>(blocks_x * blocks_y * planes * tiles.phases());
-        return rounds * (blocks * block_cycles(shape, tiles) + cycles_of_phases(shape, tiles));
+        const auto blocks = static_cast<double>(blocks_x * blocks_y * planes * tiles_.phases());
+        return rounds * (blocks * block_cycles(shape) + cycles_of_phases(shape));
     }
 
     int64_t block_bytes(const Shape &shape) const {
-        const int64_t points = Tiling(group_, shape.outputs).points();
-        return points * shape.block() * (input_channels(stage_) * depth_taps() + channels_of(shape)) * 4;
+        return tiles_.points() * shape.block() * (input_channels(stage_) * depth_taps() + channels_of(shape)) * 4;
     }
 
 private:
@@ -82,8 +91,8 @@ private:
 
     // Of the transformed weights that a task reads for each block, beyond what a loop over a block hides: from L3, or
     // from memory.
-    double streaming_cycles(const Shape &shape, const Tiling &tiles) const {
-        const int64_t bytes = tiles.points() * group_channels(stage_) * input_channels(stage_) * depth_taps() * 4;
+    double streaming_cycles(const Shape &shape) const {
+        const int64_t bytes = tiles_.points() * group_channels(stage_) * input_channels(stage_) * depth_taps() * 4;
         if (bytes / shape.channel_parts + block_bytes(shape) < target_.l2_bytes) return 0;
         const double cycles_a_byte = bytes * stage_.groups > target_.l3_bytes ? 0.3 : 0.02;
         return cycles_a_byte * static_cast<double>(bytes) / static_cast<double>(shape.channel_parts);
@@ -92,16 +101,16 @@ private:
     // Of a task's passes over its input and its output, where very many phases lie interleaved: so far apart that they
     // fall into few sets of the caches (k2 d64 of 64 channels at 4096: 0.52 ms or 0.79, by where the buffers happen to
     // lie; direct 0.57). With 36 phases (3x3 d6 at 33 x 33) these passes do not show.
-    double cycles_of_phases(const Shape &shape, const Tiling &tiles) const {
+    double cycles_of_phases(const Shape &shape) const {
         constexpr int64_t many_phases = 36;
         constexpr double cycles_a_vector = 8;
-        if (tiles.phases() <= many_phases) return 0;
+        if (tiles_.phases() <= many_phases) return 0;
         const int64_t channels = input_channels(stage_) + group_channels(stage_) / shape.channel_parts;
         const int64_t vectors = ceil_divided(channels, target_.vector_lanes());
-        return cycles_a_vector * static_cast<double>(tiles.phases() * tiles.x.extent * tiles.y.extent * vectors);
+        return cycles_a_vector * static_cast<double>(tiles_.phases() * tiles_.x.extent * tiles_.y.extent * vectors);
     }
 
-    double block_cycles(const Shape &shape, const Tiling &tiles) const {
+    double block_cycles(const Shape &shape) const {
         const auto lanes = static_cast<double>(target_.vector_lanes());
         const auto block = static_cast<double>(shape.block());
         const int64_t channel_tiles = ceil_divided(group_channels(stage_), channels_of(shape));
@@ -109,35 +118,29 @@ private:
         const auto channels = static_cast<double>(channels_of_part);
         const double in_vectors = static_cast<double>(ceil_divided(input_channels(stage_), target_.vector_lanes()));
         const RegisterTile tile{shape.vectors, shape.columns * shape.rows};
-        const double products = block * static_cast<double>(tiles.points() * input_channels(stage_) * depth_taps()) *
+        const double products = block * static_cast<double>(tiles_.points() * input_channels(stage_) * depth_taps()) *
                                 channels / lanes * tile_cycles(tile, channels_of(shape), tile.columns, 1, target_);
-        // Both axes' transforms, what they load and what they store.
-        const WinogradTransform wx(tiles.x.outputs, tiles.x.taps), wy(tiles.y.outputs, tiles.y.taps);
-        const auto points = static_cast<double>(tiles.points());
-        const double input_operations =
-            wx.input_operations() * wy.points() + wy.input_operations() * wx.points() + 2 * points;
-        const double output_operations = wx.output_operations() * wy.points() +
-                                         wy.output_operations() * static_cast<double>(tiles.x.outputs) + points +
-                                         static_cast<double>(tiles.x.outputs * tiles.y.outputs);
         constexpr double cycles_an_operation = 0.6;
         const double transforms =
-            static_cast<double>(depth_taps()) * in_vectors * input_operations + channels / lanes * output_operations;
-        return products + block * cycles_an_operation * transforms + streaming_cycles(shape, tiles);
+            static_cast<double>(depth_taps()) * in_vectors * input_operations_ + channels / lanes * output_operations_;
+        return products + block * cycles_an_operation * transforms + streaming_cycles(shape);
     }
 
-    const StageGroup &group_;
     const Stage &stage_;
     const Target &target_;
+    Tiling tiles_;
+    View output_;
+    double input_operations_ = 0, output_operations_ = 0;  // of a tile, a vector of channels
 };
 
 class Search {
 public:
-    Search(const StageGroup &group, const Target &target)
-        : group_(group), stage_(group.stage(0)), target_(target), model_(group, target) {}
+    Search(const StageGroup &group, const Target &target) : group_(group), stage_(group.stage(0)), target_(target) {}
 
     Shape best() {
         for (int64_t outputs = 2; outputs <= most_outputs; outputs++) {
-            if (!transform_conflict(stage_, outputs)) try_register_tiles({.outputs = outputs});
+            if (!transform_conflict(stage_, outputs))
+                try_register_tiles({.outputs = outputs}, {group_, target_, outputs});
         }
         return best_;
     }
@@ -145,37 +148,39 @@ public:
     double cycles() const { return best_cycles_; }
 
 private:
-    void try_register_tiles(Shape shape) {
-        const Tiling tiles(group_, shape.outputs);
+    void try_register_tiles(Shape shape, const CostModel &model) {
+        const Tiling &tiles = model.tiles();
         const int64_t vectors = ceil_divided(group_channels(stage_), target_.vector_lanes());
         for (shape.vectors = 1; shape.vectors <= std::min<int64_t>(vectors, 4); shape.vectors++) {
             // Wide before high: of what costs the same, the first is taken, and neighbours along a row lie together.
             for (shape.columns = std::min(tiles.x.tiles(), most_tiles); shape.columns > 0; shape.columns--) {
                 for (shape.rows = 1; shape.rows <= tiles.y.tiles(); shape.rows++) {
                     if (!fits_registers({shape.vectors, shape.columns * shape.rows}, target_)) break;
-                    try_blocks(shape, tiles);
+                    try_blocks(shape, model);
                 }
             }
         }
     }
 
     // Whole rows of tiles where they stay in L2, else equal pieces of them; then as many rows as do.
-    void try_blocks(Shape shape, const Tiling &tiles) {
+    void try_blocks(Shape shape, const CostModel &model) {
+        const Tiling &tiles = model.tiles();
         const int64_t columns = ceil_divided(tiles.x.tiles(), shape.columns);
         for (int64_t pieces = 1; pieces <= columns; pieces++) {
             shape.across = ceil_divided(columns, pieces) * shape.columns;
             shape.down = shape.rows;
-            if (model_.block_bytes(shape) <= target_.l2_bytes / 2) break;
+            if (model.block_bytes(shape) <= target_.l2_bytes / 2) break;
         }
         const int64_t most_down = tiles.y.tiles() + shape.rows - 1;
         for (; shape.down <= most_down; shape.down += shape.rows) {
-            if (shape.down > shape.rows && model_.block_bytes(shape) > target_.l2_bytes) break;
-            try_parts(shape, tiles);
+            if (shape.down > shape.rows && model.block_bytes(shape) > target_.l2_bytes) break;
+            try_parts(shape, model);
         }
     }
 
-    void try_parts(Shape shape, const Tiling &tiles) {
-        const View output = output_view(group_);
+    void try_parts(Shape shape, const CostModel &model) {
+        const Tiling &tiles = model.tiles();
+        const View &output = model.output();
         const ViewAxis cut = parallel_axis(output);
         const int64_t blocks = cut == view_width    ? ceil_divided(tiles.x.tiles(), shape.across)
                                : cut == view_height ? ceil_divided(tiles.y.tiles(), shape.down)
@@ -185,8 +190,8 @@ private:
         for (shape.channel_parts = 1; shape.channel_parts <= most_parts; shape.channel_parts++) {
             if (channel_tiles % shape.channel_parts != 0) continue;
             const int64_t others = output[view_batch].extent * stage_.groups * shape.channel_parts;
-            shape.parts = Tiling(group_, shape.outputs).phases() > 1 ? 1 : balanced_parts(blocks, others, target_);
-            const double cycles = model_.cycles(shape);
+            shape.parts = tiles.phases() > 1 ? 1 : balanced_parts(blocks, others, target_);
+            const double cycles = model.cycles(shape);
             if (cycles < best_cycles_) best_ = shape, best_cycles_ = cycles;
         }
     }
@@ -194,33 +199,18 @@ private:
     const StageGroup &group_;
     const Stage &stage_;
     const Target &target_;
-    CostModel model_;
     Shape best_;
     double best_cycles_ = std::numeric_limits<double>::max();
 };
 
-// The share of an axis' taps that meet inputs, and not padding.
-double share_of_taps(const StageGroup &group, ViewAxis along) {
-    const Axis axis = stage_axis(group.stage(0), along);
-    const int64_t outputs = output_view(group)[along].extent;
-    const int64_t inputs = activation_view(group.input(), group.stage(0).groups, false)[along].extent;
-    int64_t met = 0;
-    for (int64_t tap = 0; tap < axis.kernel; tap++) {
-        const int64_t offset = tap * axis.dilation - axis.pad_before;
-        met += std::max<int64_t>(0, std::min(outputs, inputs - offset) - std::max<int64_t>(0, -offset));
-    }
-    return static_cast<double>(met) / static_cast<double>(axis.kernel * outputs);
-}
-
 // Of the direct sum on all threads, which leaves out taps in padding (direct.cpp).
 double direct_cycles(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     const int64_t pixels =
         output[view_width].extent * output[view_height].extent * output[view_depth].extent * output[view_batch].extent;
     const RegisterTile tile = best_register_tile(group_channels(stage), output[view_width].extent, target);
-    const double share =
-        pads_with_zeros(stage) ? share_of_taps(group, view_width) * share_of_taps(group, view_height) : 1;
+    const double share = share_of_taps(group, view_width, 1) * share_of_taps(group, view_height, 1);
     const double products = share * static_cast<double>(pixels * stage.kernel_volume()) *
                             static_cast<double>(stage.out_channels * input_channels(stage));
     const double cycles = tile_cycles(tile, group_channels(stage), output[view_width].extent, 1, target);
@@ -230,23 +220,11 @@ double direct_cycles(const StageGroup &group, const Target &target) {
 
 }  // namespace
 
-int64_t group_channels(const Stage &stage) {
-    return stage.out_channels / stage.groups;
-}
-
-int64_t input_channels(const Stage &stage) {
-    return stage.in_channels / stage.groups;
-}
-
-View output_view(const StageGroup &group) {
-    return activation_view(group.output(), group.stage(0).groups, false);
-}
-
 TiledAxis::TiledAxis(const StageGroup &group, ViewAxis along, int64_t tile_outputs)
     : taps(stage_axis(group.stage(0), along).kernel),
       phases(taps > 1 ? stage_axis(group.stage(0), along).dilation : 1),
       outputs(taps > 1 ? tile_outputs : 1),
-      extent(ceil_divided(output_view(group)[along].extent, phases)) {}
+      extent(ceil_divided(grouped_output(group)[along].extent, phases)) {}
 
 int64_t channel_tile(const KernelRequest &request) {
     return *request.schedule.knob("vectors") * request.target.vector_lanes();
@@ -271,7 +249,7 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
         if (axis.stride != 1) return "needs stride 1 along width and height";
         transforms = transforms || axis.kernel > 1;
     }
-    if (Tiling(group, 2).phases() > 1 && output_view(group)[view_depth].extent > 1) {
+    if (Tiling(group, 2).phases() > 1 && grouped_output(group)[view_depth].extent > 1) {
         return "takes dilation along no more than two axes in all";
     }
     if (!transforms) return "needs more than one tap along width or height";
@@ -301,7 +279,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const int64_t vectors = ceil_divided(group_channels(stage), target.vector_lanes());
     const Tiling finest(group, 2);
-    const View output = output_view(group);
+    const View output = grouped_output(group);
     return {
         {"outputs", "outputs of a tile along an axis", 2, most_outputs},
         {"vectors", "vectors of output channels in the register tile", 1, std::min<int64_t>(vectors, 6)},
@@ -348,7 +326,8 @@ std::optional<std::string> conflict(const KernelRequest &request) {
         return ceil_divided(axis.tiles(), in_block) * in_block * axis.outputs * axis.phases;
     };
     return strip_refusal(
-        stage, {outputs_of(tiles.x, across), outputs_of(tiles.y, down), output_view(request.group)[view_depth].extent},
+        stage,
+        {outputs_of(tiles.x, across), outputs_of(tiles.y, down), grouped_output(request.group)[view_depth].extent},
         input_channels(stage));
 }
 

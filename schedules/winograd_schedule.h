@@ -10,10 +10,6 @@
 
 namespace convc::winograd {
 
-int64_t group_channels(const Stage &stage);  // output channels of a group
-int64_t input_channels(const Stage &stage);  // of a group
-View output_view(const StageGroup &group);
-
 // The tiles along width or height. Under dilation d the axis is d interleaved axes without, its phases, of which each
 // has tiles of its own.
 struct TiledAxis {

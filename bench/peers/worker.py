@@ -7,6 +7,7 @@ A module in bench/peers/libraries defines prepare(layer, folder, threads) -> Pre
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import importlib
 import json
@@ -66,6 +67,14 @@ def time_calls(prepared, seconds):
     while len(samples) < fewest or time.monotonic() - begin < seconds:
         samples.append(sample(prepared, batch))
     return {"minimum": min(samples), "median": statistics.median(samples), "runs": len(samples) * batch}
+
+
+@functools.cache
+def vector_lanes():
+    """32-bit floats in a vector, from which libraries derive their blocks of channels."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        flags = file.read()
+    return 16 if "avx512f" in flags else 8 if "avx" in flags else 4
 
 
 def overhead_of(call):

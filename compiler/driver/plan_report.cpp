@@ -18,10 +18,6 @@ struct Considered {
     std::string reason;
 };
 
-std::optional<std::string> reason_against(const Algorithm &algorithm, const StageGroup &group, const Target &target) {
-    return algorithm.reluctance ? algorithm.reluctance(group, target) : std::nullopt;
-}
-
 // In the table's order, which is the order of preference.
 std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned) {
     const StageGroup group{&plan.layer, planned.first_stage, planned.stage_count};
@@ -33,7 +29,7 @@ std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned
             row.reason = pinned ? "pinned" : "the first that computes it";
         } else if (const auto refusal = algorithm.refusal(group, plan.target)) {
             row.reason = *refusal;
-        } else if (const auto reluctance = reason_against(algorithm, group, plan.target)) {
+        } else if (const auto reluctance = algorithm.is_reluctant(group, plan.target)) {
             row.reason = "computes it too, but " + *reluctance;
         } else {
             row.reason = fmt::format("computes it too, but {} is {}", planned.schedule.algorithm,

@@ -15,6 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+using Read = void (*)(const char *from, const char *to);
+
 constexpr size_t block = 512;  // bytes that one turn of a loop reads
 
 #if defined(__x86_64__)
@@ -67,8 +69,6 @@ void read_sse(const char *from, const char *to) {
           "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
-using Read = void (*)(const char *, const char *);
-
 Read read_for(Isa isa) {
     switch (isa) {
         case Isa::avx512:
@@ -81,8 +81,6 @@ Read read_for(Isa isa) {
 }
 
 #elif defined(__aarch64__)
-
-using Read = void (*)(const char *, const char *);
 
 void read_neon(const char *from, const char *to) {
     asm volatile(

@@ -104,7 +104,7 @@ std::optional<std::string> schedule_refusal(const Algorithm &algorithm, const Ke
 // Why an algorithm does not become the default of this group.
 std::optional<std::string> default_refusal(const Algorithm &algorithm, const StageGroup &group, const Target &target) {
     if (auto reason = algorithm.refusal(group, target)) return reason;
-    return algorithm.reluctance ? algorithm.reluctance(group, target) : std::nullopt;
+    return algorithm.is_reluctant(group, target);
 }
 
 // By the first algorithm that computes it; the schedule is empty where none does.

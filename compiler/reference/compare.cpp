@@ -34,14 +34,15 @@ double largest_finite(const ReferenceTensor &bounds) {
     return largest;
 }
 
-double allowance(Tolerance tolerance, double bound, double largest) {
+// Of one element. `exact` needs no bounds at all.
+double allowance(Tolerance tolerance, const ReferenceResult &expected, size_t element, double largest) {
     switch (tolerance) {
         case Tolerance::exact:
             return 0;
         case Tolerance::bounded:
-            return bound;
+            return expected.error_bound[element];
         case Tolerance::transformed:
-            return 8 * bound + largest;
+            return 8 * expected.error_bound[element] + largest;
     }
     return 0;
 }
@@ -67,8 +68,7 @@ Comparison compare_output(const TensorType &type, std::span<const float> got, co
     const double largest = tolerance == Tolerance::transformed ? largest_finite(expected.error_bound) : 0;
     double worst = -1;
     for (size_t i = 0; i < got.size(); i++) {
-        const double bound = tolerance == Tolerance::exact ? 0 : expected.error_bound[i];  // exact wants none
-        const double allowed = allowance(tolerance, bound, largest);
+        const double allowed = allowance(tolerance, expected, i, largest);
         const double difference = excess(got[i], expected.output[i], allowed);
         comparison.wrong += difference > 1;
         if (difference <= worst) continue;

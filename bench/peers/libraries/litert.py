@@ -7,6 +7,7 @@ XNNPACK merges into the convolution.
 """
 
 import dataclasses
+import functools
 
 import flatbuffers
 import numpy
@@ -268,18 +269,14 @@ def interpreter(model, threads):
     return result
 
 
-_overhead = {}
-
-
+@functools.cache
 def overhead(threads):
     """A call of a graph that adds one number to itself."""
-    if threads not in _overhead:
-        builder = Builder()
-        x = builder.tensor([1])
-        y = builder.operator(OPERATORS.ADD, [x, x], [1], schema.AddOptionsT(), schema.BuiltinOptions.AddOptions)
-        nothing = interpreter(builder.finish([x], y), threads)
-        _overhead[threads] = overhead_of(nothing.invoke)
-    return _overhead[threads]
+    builder = Builder()
+    x = builder.tensor([1])
+    y = builder.operator(OPERATORS.ADD, [x, x], [1], schema.AddOptionsT(), schema.BuiltinOptions.AddOptions)
+    nothing = interpreter(builder.finish([x], y), threads)
+    return overhead_of(nothing.invoke)
 
 
 def prepare(layer, threads):

@@ -4,6 +4,7 @@ It has no batch; a 3-D layer whose kernel is flat is therefore run a depth at a 
 2-D. Pools for memory as in ncnn's own benchmark.
 """
 
+import functools
 import pathlib
 import tempfile
 
@@ -11,7 +12,7 @@ import ncnn
 import numpy
 
 from bench.peers.layer import Unsupported
-from bench.peers.worker import Prepared, overhead_of
+from bench.peers.worker import Prepared, overhead_of, vector_lanes
 
 MAGIC = 7767517
 # By axis, innermost first: the parameters' numbers in ncnn/src/layer/convolution3d.cpp and its like.
@@ -139,17 +140,11 @@ def network(builder, threads):
     return net
 
 
-def lanes():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        text = file.read()
-    return 16 if "avx512f" in text else 8 if "avx" in text else 4
-
-
 def packed(array, option):
     """`array` with channels first, as ncnn would have it from a layer before."""
     array = numpy.ascontiguousarray(array)  # a name keeps it alive: a Mat only points to it
     plain = ncnn.Mat(array).clone()
-    widths = [width for width in (16, 8, 4, 1) if width <= lanes() and array.shape[0] % width == 0]
+    widths = [width for width in (16, 8, 4, 1) if width <= vector_lanes() and array.shape[0] % width == 0]
     result = ncnn.Mat()
     ncnn.convert_packing(plain, result, widths[0], option)
     return result
@@ -168,24 +163,20 @@ def slices(array, is_flat):
     return [image[:, depth] for image in array for depth in range(array.shape[2])]
 
 
-_overhead = {}
-
-
+@functools.cache
 def overhead(threads):
     """A call of a network of one activation of a few numbers."""
-    if threads not in _overhead:
-        builder = Builder(2)
-        y = builder.add("ReLU", [builder.add("Input", [])])
-        net = network(builder, threads)
-        x = ncnn.Mat(numpy.ones((1, 1, 4), numpy.float32)).clone()
+    builder = Builder(2)
+    y = builder.add("ReLU", [builder.add("Input", [])])
+    net = network(builder, threads)
+    x = ncnn.Mat(numpy.ones((1, 1, 4), numpy.float32)).clone()
 
-        def call():
-            extractor = net.create_extractor()
-            extractor.input("b0", x)
-            return extractor.extract(y, 1)
+    def call():
+        extractor = net.create_extractor()
+        extractor.input("b0", x)
+        return extractor.extract(y, 1)
 
-        _overhead[threads] = overhead_of(call)
-    return _overhead[threads]
+    return overhead_of(call)
 
 
 def prepare(layer, threads):

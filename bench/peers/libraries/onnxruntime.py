@@ -5,6 +5,7 @@ a single layer is measured as inside a network, it is put between two poolings o
 made of the layer itself is cut out between them: its tensors are then in whatever layout ONNX Runtime chose.
 """
 
+import functools
 import tempfile
 
 import numpy
@@ -13,7 +14,7 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 from bench.peers.libraries import onnx_model
-from bench.peers.worker import Prepared, faster, overhead_of
+from bench.peers.worker import Prepared, faster, overhead_of, vector_lanes
 
 
 def options(threads, optimise):
@@ -74,12 +75,6 @@ def cut_out(model):
     return nodes, result, blocked_inputs, blocked_output
 
 
-def block_size():
-    """Channels a block: MlasNchwcGetBlockSize()."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        return 16 if "avx512f" in file.read() else 8
-
-
 def to_blocks(array, block):
     batch, channels, *space = array.shape
     padded = -channels % block
@@ -103,7 +98,7 @@ def blocked_model(layer, threads):
     """The layer as inside a network: (model, inputs, function from the output to channels first, note)."""
     model = optimised(onnx_model.build(layer, pooled), threads)
     nodes, result, blocked_inputs, blocked_output = cut_out(model)
-    block = block_size()
+    block = max(8, vector_lanes())  # MlasNchwcGetBlockSize()
     inputs, values = [], {}
     for name, tensor in layer.inputs.items():
         array, shape = layer.input_channels_first(name), tensor.channels_first
@@ -141,19 +136,15 @@ def bound_call(model, values, result, threads, optimise):
     return call, output
 
 
-_overhead = {}
-
-
+@functools.cache
 def overhead(threads):
     """A call of a graph that adds one number to another."""
-    if threads not in _overhead:
-        info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
-        graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "nothing", info[:1], info[1:])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", onnx_model.OPSET)])
-        model.ir_version = 8
-        call, _ = bound_call(model, {"x": numpy.ones(1, numpy.float32)}, "y", threads, True)
-        _overhead[threads] = overhead_of(call)
-    return _overhead[threads]
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "nothing", info[:1], info[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", onnx_model.OPSET)])
+    model.ir_version = 8
+    call, _ = bound_call(model, {"x": numpy.ones(1, numpy.float32)}, "y", threads, True)
+    return overhead_of(call)
 
 
 def plain(layer, threads):
