@@ -57,6 +57,22 @@ PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis) {
     return phased;
 }
 
+double share_of_taps_met(const StageGroup &group, ViewAxis axis) {
+    const Axis geometry = stage_axis(group.stage(0), axis);
+    const int64_t input = activation_view(group.input(), 1, false)[axis].extent;
+    const int64_t output = activation_view(group.output(), 1, false)[axis].extent;
+    int64_t taps = 0, met = 0;
+    for (int64_t k = 0; k < geometry.kernel; k++) {
+        // Output o gets input i through it: i stride = o + reach.
+        const int64_t reach = geometry.pad_before - k * geometry.dilation;
+        const int64_t first = ceil_divided(reach, geometry.stride);
+        const int64_t last = ceil_divided(output + reach, geometry.stride) - 1;
+        taps += std::max<int64_t>(last - first + 1, 0);
+        met += std::max<int64_t>(std::min(last, input - 1) - std::max<int64_t>(first, 0) + 1, 0);
+    }
+    return taps == 0 ? 1 : static_cast<double>(met) / static_cast<double>(taps);
+}
+
 bool leaves_input(const StageGroup &group) {
     return phased_axis(group, view_width).leaves_input() || phased_axis(group, view_height).leaves_input() ||
            phased_axis(group, view_depth).leaves_input();

@@ -11,8 +11,14 @@
 // registers. Transformed inputs lie as [point][channel / lanes][row][column][lane], so that its broadcasts walk through
 // memory.
 //
-// Under dilation d an axis is d interleaved axes without, its phases: each has tiles of its own, whose outputs go to a
-// buffer in the workspace and from there into their places.
+// A transposed convolution is one such convolution a stride phase, of a share of the taps (transposed.cpp): a 4x4
+// kernel of stride 2 is four of 2x2. Where phases have fewer taps than others, the rest are zeros. Under dilation d an
+// axis is d interleaved axes without; a block takes tiles of all of them, or small images under much dilation would
+// leave it too few to read the weights for (3x3 d12 at 33 x 33: 144 phases of 3 x 3 outputs, a tile each). In both
+// cases the outputs of a tile lie apart: they go to a buffer in the workspace and from there into their places.
+//
+// The input is read in place, its border left out as it is read, where channels lie side by side; from other layouts a
+// task first copies its strip, so that they do.
 //
 // Along an axis with one tap, or along depth, the sum is direct: over taps of depth inside the matrix product.
 //
@@ -26,7 +32,6 @@
 #include "schedules/parallel_parts.h"
 #include "schedules/single_stage.h"
 #include "schedules/winograd_schedule.h"
-#include "schedules/winograd_transform.h"
 
 namespace convc {
 namespace {
@@ -46,14 +51,14 @@ Tiling tiling(const KernelRequest &request) {
     return {request.group, *request.schedule.knob("outputs")};
 }
 
-// Packed weights: channel in the tile, input channel, tap of depth, points of width and height, tile, group.
+// Packed weights: channel in the tile, input channel, tap of depth, points and phases of width and height, tile, group.
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const Tiling tiles = tiling(request);
     const int64_t tile = channel_tile(request), channel_tiles = ceil_divided(group_channels(stage), tile);
     return single_stage_arguments(request.group, stage.groups,
                                   {tile, input_channels(stage), stage_axis(stage, view_depth).kernel, tiles.x.points(),
-                                   tiles.y.points(), channel_tiles, stage.groups},
+                                   tiles.y.points(), tiles.x.phases, tiles.y.phases, channel_tiles, stage.groups},
                                   tile * channel_tiles, false);
 }
 
@@ -67,93 +72,110 @@ public:
 
     void generate() {
         constrain_buffers();
-        const Placements placed = placements(true);
+        Placements placed = placements(true);
+        for (const auto &[axis, tiled] : {std::pair(0, tiles().x), std::pair(1, tiles().y)}) {
+            placed[static_cast<size_t>(axis)].before = size(tiled.before());
+            if (tiled.transposed) placed[static_cast<size_t>(axis)].padded = true;
+        }
         source_ = with_border(x(), stage(), placed);
         transform_inputs();
-        multiply(placed);
+        multiply(placed[2]);
         transform_products();
-        phases_(v_.c, v_.x, v_.y, qx_, qy_, v_.g, v_.z, v_.n) = output_in_tiles(v_.x, v_.y, qx_, qy_);
-        const int dx = size(tiles().x.phases), dy = size(tiles().y.phases);
-        const Expr value = has_phases() ? phases_(v_.c, v_.x / dx, v_.y / dy, v_.x % dx, v_.y % dy, v_.g, v_.z, v_.n)
-                                        : output_in_tiles(v_.x, v_.y, 0, 0);
+        gathered_(v_.c, ix_, iy_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n) =
+            outputs_(v_.c, ix_, iy_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n);
+        const Place at_x = place(tiles().x, v_.x), at_y = place(tiles().y, v_.y);
+        const Func tiled = scatters() ? gathered_ : outputs_;
         Func y = output();
-        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(value, v_);
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(
+            tiled(v_.c, at_x.in_tile, at_y.in_tile, at_x.tile, at_y.tile, at_x.phase, at_y.phase, v_.g, v_.z, v_.n),
+            v_);
     }
 
     void schedule() {
         const Var task("task");
-        if (has_phases())
-            schedule_phases(task);
+        if (scatters())
+            schedule_scattered(task);
         else
             schedule_output(task);
         schedule_outputs();
         schedule_products();
         schedule_inputs();
-        schedule_source(task);
+        if (arguments()[0].view[view_channel].stride != 1) schedule_source(task);
     }
 
 private:
     static int size(int64_t value) { return static_cast<int>(value); }
     Tiling tiles() const { return tiling(request()); }
     int tile_channels() const { return size(channel_tile(request())); }
-    bool has_phases() const { return tiles().phases() > 1; }
+    bool scatters() const { return tiles().scatters(); }
     // Whose loops run over blocks and tiles.
-    Func consumer() { return has_phases() ? phases_ : output(); }
+    Func consumer() { return scatters() ? gathered_ : output(); }
     int lanes_in() const { return size(channel_block(stage(), request().target)); }
 
-    // At a position within a phase.
-    Expr output_in_tiles(const Expr &x_at, const Expr &y_at, const Expr &qx, const Expr &qy) {
-        const int wide = size(tiles().x.outputs), high = size(tiles().y.outputs);
-        return outputs_(v_.c, x_at % wide, y_at % high, x_at / wide, y_at / high, qx, qy, v_.g, v_.z, v_.n);
+    struct Place {
+        Expr in_tile, tile, phase;
+    };
+
+    // Of an output of the layer along an axis.
+    static Place place(const TiledAxis &axis, const Expr &at) {
+        const int phases = size(axis.phases), rows = size(axis.interleaved), outputs = size(axis.outputs);
+        const Expr in_row = at / phases / rows;
+        return {in_row % outputs, in_row / outputs * rows + at / phases % rows, at % phases};
+    }
+
+    // The input, counted from the border's first, that comes as number i to a tile of a phase.
+    static Expr input_at(const TiledAxis &axis, const Expr &tile, const Expr &phase, const Expr &i) {
+        const int rows = size(axis.interleaved), outputs = size(axis.outputs);
+        const Expr first = tile / rows * (outputs * rows) + tile % rows;
+        const int phases = size(axis.phases), pad = size(axis.pad);
+        return first + i * rows + (axis.transposed ? (phase + pad) / phases - pad / phases : 0);
     }
 
     void transform_inputs() {
         const TiledAxis ax = tiles().x, ay = tiles().y;
-        std::vector<Expr> taps;
-        taps.reserve(static_cast<size_t>(std::max(ax.points(), ay.points())));
-        for (int i = 0; i < ax.points(); i++) {
-            taps.push_back(source_(cb_ * lanes_in() + cl_, v_.g, (tx_ * size(ax.outputs) + i) * size(ax.phases) + qx_,
-                                   (ty_ * size(ay.outputs) + py_) * size(ay.phases) + qy_, v_.z, v_.n));
+        const WinogradTransform wx = ax.transform(), wy = ay.transform();
+        std::vector<Expr> elements;
+        for (int i = 0; i < wx.inputs(); i++) {
+            elements.push_back(source_(cb_ * lanes_in() + cl_, v_.g, input_at(ax, tx_, qx_, i),
+                                       input_at(ay, ty_, qy_, iy_), v_.z, v_.n));
         }
-        along_rows_(cl_, px_, py_, tx_, ty_, cb_, qx_, qy_, v_.g, v_.z, v_.n) =
-            Halide::mux(px_, WinogradTransform(ax.outputs, ax.taps).of_inputs(taps));
-        taps.clear();
-        for (int i = 0; i < ay.points(); i++) {
-            taps.push_back(along_rows_(cl_, px_, i, tx_, ty_, cb_, qx_, qy_, v_.g, v_.z, v_.n));
+        along_rows_(cl_, px_, iy_, tx_, ty_, cb_, qx_, qy_, v_.g, v_.z, v_.n) =
+            Halide::mux(px_, wx.of_inputs(elements));
+        elements.clear();
+        for (int i = 0; i < wy.inputs(); i++) {
+            elements.push_back(along_rows_(cl_, px_, i, tx_, ty_, cb_, qx_, qy_, v_.g, v_.z, v_.n));
         }
-        inputs_(cl_, px_, py_, tx_, ty_, cb_, qx_, qy_, v_.g, v_.z, v_.n) =
-            Halide::mux(py_, WinogradTransform(ay.outputs, ay.taps).of_inputs(taps));
+        inputs_(cl_, px_, py_, tx_, ty_, cb_, qx_, qy_, v_.g, v_.z, v_.n) = Halide::mux(py_, wy.of_inputs(elements));
     }
 
-    void multiply(const Placements &placed) {
+    void multiply(const Placement &depth) {
         const Axis az = stage_axis(stage(), view_depth);
         r_ = RDom(0, lanes_in(), 0, size(input_channels(stage())) / lanes_in(), 0, size(az.kernel), "r");
         const Expr z_at = under_tap(v_.z, r_[2], az);
-        if (placed[2].padded && pads_with_zeros(stage())) r_.where(reaches_input(z_at, 0, placed[2]));
+        if (depth.padded && pads_with_zeros(stage())) r_.where(reaches_input(z_at, 0, depth));
         Func weights = parameter(Parameter::Role::weight);
         const std::vector<Expr> at{k_, px_, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n};
         sum_(at) = 0.0f;
-        sum_(at) +=
-            weights(k_ % tile_channels(), r_[1] * lanes_in() + r_[0], r_[2], px_, py_, k_ / tile_channels(), v_.g) *
-            inputs_(r_[0], px_, py_, tx_, ty_, r_[1], qx_, qy_, v_.g, z_at, v_.n);
+        sum_(at) += weights(k_ % tile_channels(), r_[1] * lanes_in() + r_[0], r_[2], px_, py_, qx_, qy_,
+                            k_ / tile_channels(), v_.g) *
+                    inputs_(r_[0], px_, py_, tx_, ty_, r_[1], qx_, qy_, v_.g, z_at, v_.n);
         products_(at) = sum_(at);
     }
 
     void transform_products() {
         const TiledAxis ax = tiles().x, ay = tiles().y;
         std::vector<Expr> products;
-        products.reserve(static_cast<size_t>(std::max(ax.points(), ay.points())));
         for (int i = 0; i < ax.points(); i++) {
             products.push_back(products_(k_, i, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n));
         }
         along_width_(k_, ix_, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n) =
-            Halide::mux(ix_, WinogradTransform(ax.outputs, ax.taps).of_products(products));
+            Halide::mux(ix_, ax.transform().of_products(products));
         products.clear();
         for (int i = 0; i < ay.points(); i++) {
             products.push_back(along_width_(k_, ix_, i, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n));
         }
         outputs_(k_, ix_, iy_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n) =
-            Halide::mux(iy_, WinogradTransform(ay.outputs, ay.taps).of_products(products));
+            Halide::mux(iy_, ay.transform().of_products(products));
     }
 
     static void bind(Func func, const std::vector<std::pair<Var, int>> &extents) {
@@ -181,8 +203,7 @@ private:
         // The loop over parts cuts the outermost axis between its blocks.
         const ViewAxis axis = parallel_axis(view);
         const Var along = axis == view_width ? bx : axis == view_height ? by : v_.z;
-        const int blocks = size(blocks_along(axis));
-        y.split(along, part, along, (blocks + parts - 1) / parts, TailStrategy::GuardWithIf);
+        y.split(along, part, along, size(blocks_of_part(axis)), TailStrategy::GuardWithIf);
         const int channel_tiles = (channels + whole - 1) / whole;
         y.split(co_, cp, co_, channel_tiles / channel_parts);
         y.reorder({cl, ix, iy, cv_, tx, ty, co_, bx, by, v_.z, part, cp, v_.g, v_.n});
@@ -192,42 +213,56 @@ private:
         block_ = bx;
     }
 
-    // Tasks are shares of the channels; each fills all phases before it puts them into their places.
-    void schedule_phases(const Var &task) {
+    // A task fills tiles before it puts them into their places: a row of blocks of all phases, or, where rows are
+    // interleaved, all of its part.
+    void schedule_scattered(const Var &task) {
         const View view = arguments().back().view;
         Func y = output();
-        const Var cl("cl"), cp("cp");
+        const Var cl("cl"), cp("cp"), part("part"), row("row");
         const int channels = size(view[view_channel].extent), whole = tile_channels();
         const int part_tiles = (channels + whole - 1) / whole / channel_parts;
         const bool whole_vectors = channels % lanes() == 0;
         y.split(v_.c, v_.c, cl, lanes(), whole_vectors ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
         y.split(v_.c, cp, v_.c, vectors * part_tiles, TailStrategy::GuardWithIf);
-        y.reorder({cl, v_.c, v_.x, v_.y, v_.z, cp, v_.g, v_.n}).vectorize(cl);
-        fuse_all(y, {cp, v_.g, v_.n}, task);
+        const ViewAxis cut = parallel_axis(view);
+        const Var along = cut == view_width ? v_.x : v_.y;
+        const TiledAxis axis = cut == view_width ? tiles().x : tiles().y;
+        const int block = cut == view_width ? across : down;
+        const int64_t of_part = axis.tiles_of_part(block, parts), of_row = axis.interleaved > 1 ? of_part : block;
+        y.split(along, part, along, size(axis.outputs_of(of_part)), TailStrategy::GuardWithIf);
+        y.split(along, row, along, size(axis.outputs_of(of_row)), TailStrategy::GuardWithIf);
+        y.reorder({cl, v_.c, v_.x, v_.y, v_.z, row, part, cp, v_.g, v_.n}).vectorize(cl);
+        fuse_all(y, {part, cp, v_.g, v_.n}, task);
         y.parallel(task).never_partition_all();
 
-        const TiledAxis ax = tiles().x, ay = tiles().y;
-        const Var ix("ix"), iy("iy"), tx("tx"), ty("ty"), bx("bx"), by("by");
-        phases_.compute_at(y, task).store_in(Halide::MemoryType::Heap);
-        bind(phases_, {{v_.c, whole * part_tiles},
-                       {v_.x, size(blocks_along(view_width) * across * ax.outputs)},
-                       {v_.y, size(blocks_along(view_height) * down * ay.outputs)},
-                       {qx_, size(ax.phases)},
-                       {qy_, size(ay.phases)}});
-        bind(phases_, {{v_.g, 1}, {v_.z, 1}, {v_.n, 1}});
-        phases_.split(v_.c, co_, cv_, whole).split(cv_, cv_, cl, lanes());
-        phases_.split(v_.x, tx, ix, size(ax.outputs)).split(tx, bx, tx, across);
-        phases_.split(v_.y, ty, iy, size(ay.outputs)).split(ty, by, ty, down);
-        phases_.reorder({cl, ix, iy, cv_, tx, ty, co_, bx, by, qx_, qy_}).vectorize(cl).unroll(ix).unroll(iy);
+        const Var bx("bx"), by("by");
+        gathered_.compute_at(y, row).store_in(Halide::MemoryType::Heap);
+        const auto tiles_of_row = [&](ViewAxis of, int in_block) {
+            return of == cut ? size(ceil_divided(of_row, in_block)) * in_block : size(blocks_of_part(of)) * in_block;
+        };
+        bind(gathered_, {{v_.c, whole * part_tiles},
+                         {ix_, size(tiles().x.outputs)},
+                         {iy_, size(tiles().y.outputs)},
+                         {tx_, tiles_of_row(view_width, across)},
+                         {ty_, tiles_of_row(view_height, down)},
+                         {qx_, size(tiles().x.phases)},
+                         {qy_, size(tiles().y.phases)}});
+        bind(gathered_, {{v_.g, 1}, {v_.z, 1}, {v_.n, 1}});
+        gathered_.split(v_.c, co_, cv_, whole).split(cv_, cv_, cl, lanes());
+        gathered_.split(tx_, bx, tx_, across).split(ty_, by, ty_, down);
+        gathered_.reorder({cl, ix_, iy_, cv_, tx_, ty_, co_, bx, by, qx_, qy_});
+        gathered_.vectorize(cl).unroll(ix_).unroll(iy_);
         block_ = bx;
     }
 
-    int64_t blocks_along(ViewAxis axis) const {
-        if (axis == view_width) return ceil_divided(tiles().x.tiles(), across);
-        if (axis == view_height) return ceil_divided(tiles().y.tiles(), down);
-        return grouped_output(request().group)[axis].extent;
+    int64_t parts_along(ViewAxis axis) const {
+        return axis == parallel_axis(grouped_output(request().group)) ? int64_t{parts} : 1;
     }
-
+    int64_t blocks_of_part(ViewAxis axis) const {
+        if (axis == view_width) return tiles().x.blocks_of_part(across, parts_along(axis));
+        if (axis == view_height) return tiles().y.blocks_of_part(down, parts_along(axis));
+        return ceil_divided(grouped_output(request().group)[axis].extent, parts_along(axis));
+    }
     void schedule_outputs() {
         for (Func func : {outputs_, along_width_}) {
             func.compute_at(consumer(), cv_).vectorize(k_, lanes());
@@ -267,7 +302,7 @@ private:
         bind(inputs_, {{qx_, 1}, {qy_, 1}, {v_.g, 1}, {v_.n, 1}});
         inputs_.reorder_storage({cl_, tx_, ty_, cb_, px_, py_});
         inputs_.vectorize(cl_).unroll(px_).unroll(py_);
-        along_rows_.compute_at(inputs_, tx_).vectorize(cl_).unroll(px_).unroll(py_);
+        along_rows_.compute_at(inputs_, tx_).vectorize(cl_).unroll(px_).unroll(iy_);
         bind(along_rows_, {{cl_, lanes_in()}, {tx_, 1}, {ty_, 1}, {cb_, 1}});
         bind_singles(along_rows_);
     }
@@ -276,14 +311,9 @@ private:
     void schedule_source(const Var &task) {
         const std::vector<Var> args = source_.args();
         source_.compute_at(output(), task).store_in(Halide::MemoryType::Heap).vectorize(args[view_channel], lanes_in());
-        const ViewAxis cut = parallel_axis(grouped_output(request().group));
-        const auto tiles_of_part = [&](ViewAxis along, int in_block) {
-            const int64_t blocks = blocks_along(along);
-            return (along == cut ? ceil_divided(blocks, parts) : blocks) * in_block;
-        };
-        const int width = size(tiles().x.span(tiles_of_part(view_width, across)));
-        const int height = size(tiles().y.span(tiles_of_part(view_height, down)));
-        const int depth = size(input_span(stage_axis(stage(), view_depth), tiles_of_part(view_depth, 1)));
+        const int width = size(tiles().x.span(blocks_of_part(view_width) * across));
+        const int height = size(tiles().y.span(blocks_of_part(view_height) * down));
+        const int depth = size(input_span(stage_axis(stage(), view_depth), blocks_of_part(view_depth)));
         bind(source_, {{args[view_width], width}, {args[view_height], height}, {args[view_depth], depth}});
         bind(source_,
              {{args[view_channel], size(input_channels(stage()))}, {args[view_group], 1}, {args[view_batch], 1}});
@@ -292,11 +322,11 @@ private:
     ActivationVars v_;
     // Lane and block of an input channel, output channel, point, output in its tile, tile.
     Var cl_{"cl"}, cb_{"cb"}, k_{"k"}, px_{"px"}, py_{"py"}, ix_{"ix"}, iy_{"iy"}, tx_{"tx"}, ty_{"ty"};
-    Var qx_{"qx"}, qy_{"qy"};          // phase
+    Var qx_{"qx"}, qy_{"qy"};          // stride phase
     Var cv_{"cv"}, co_{"co"}, block_;  // loops of the output
     RDom r_;
     Func source_{"source"}, along_rows_{"along_rows"}, inputs_{"inputs"}, sum_{"sum"}, products_{"products"},
-        along_width_{"along_width"}, outputs_{"outputs_of_tiles"}, phases_{"phases"};
+        along_width_{"along_width"}, outputs_{"outputs_of_tiles"}, gathered_{"gathered"};
 };
 
 // ---- weight packing
@@ -307,26 +337,48 @@ public:
         const Stage &s = stage();
         const Tiling t = tiling(request());
         const int tile = static_cast<int>(channel_tile(request())), channels = static_cast<int>(group_channels(s));
-        Var c("c"), i("i"), kz("kz"), px("px"), py("py"), o("o"), g("g");
-        const Expr channel = o * tile + c;
+        const int inputs = static_cast<int>(input_channels(s));
+        Var c("c"), i("i"), kz("kz"), px("px"), py("py"), qx("qx"), qy("qy"), o("o"), g("g");
+        const Expr channel = o * tile + c, stored = Halide::min(channel, channels - 1);
         Expr sum = Halide::cast<double>(0);
         for (int ky = 0; ky < t.y.taps; ky++) {
             for (int kx = 0; kx < t.x.taps; kx++) {
-                std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
-                where.emplace_back(i);
-                where.push_back(g * channels + Halide::min(channel, channels - 1));
-                sum += factor(t.x, px, kx) * factor(t.y, py, ky) * Halide::cast<double>(raw(where));
+                const Expr tap_x = kernel_tap(t.x, qx, kx), tap_y = kernel_tap(t.y, qy, ky);
+                std::vector<Expr> where = raw_taps(s, {within(t.x, tap_x), within(t.y, tap_y), kz});
+                if (t.x.transposed) {
+                    where.insert(where.end(), {stored, g * inputs + i});
+                } else {
+                    where.insert(where.end(), {i, g * channels + stored});
+                }
+                const Expr value =
+                    Halide::select(tap_x < size(t.x.kernel) && tap_y < size(t.y.kernel), raw(where), 0.0f);
+                sum += factor(t.x, px, kx) * factor(t.y, py, ky) * Halide::cast<double>(value);
             }
         }
-        packed(c, i, kz, px, py, o, g) = Halide::select(channel < channels, Halide::cast<float>(sum), 0.0f);
+        packed(c, i, kz, px, py, qx, qy, o, g) = Halide::select(channel < channels, Halide::cast<float>(sum), 0.0f);
     }
 
 private:
+    static int size(int64_t value) { return static_cast<int>(value); }
+
+    // The kernel's tap that a phase has as its own number `tap`, in the order of the inputs; past the kernel's end
+    // where the phase has fewer.
+    static Expr kernel_tap(const TiledAxis &axis, const Expr &phase, int tap) {
+        if (!axis.transposed) return tap;
+        const int stride = size(axis.phases), last = size(axis.taps) - 1;
+        return (phase + size(axis.pad)) % stride + (last - tap) * stride;
+    }
+
+    static Expr within(const TiledAxis &axis, const Expr &tap) {
+        return axis.transposed ? Halide::min(tap, size(axis.kernel) - 1) : tap;
+    }
+
     static Expr factor(const TiledAxis &axis, const Expr &point, int tap) {
-        const std::vector<std::vector<double>> matrix = WinogradTransform(axis.outputs, axis.taps).filter_matrix();
         std::vector<Expr> column;
-        column.reserve(matrix.size());
-        for (const std::vector<double> &row : matrix) column.emplace_back(row[static_cast<size_t>(tap)]);
+        const WinogradTransform transform = axis.transform();
+        for (const std::vector<double> &row : transform.filter_matrix()) {
+            column.emplace_back(row[static_cast<size_t>(tap)]);
+        }
         return column.size() == 1 ? column[0] : Halide::mux(point, column);
     }
 };

@@ -5,28 +5,52 @@
 
 #include "schedules/machine_model.h"
 #include "schedules/single_stage.h"
-#include "schedules/winograd_transform.h"
+#include "schedules/stride_phases.h"
 
 namespace convc::winograd {
 namespace {
 
 constexpr int64_t most_tiles = 30;  // in a register tile
 constexpr int64_t most_outputs = 6;
+constexpr int64_t most_l2 = 3;  // a block takes no more times L2 than that
 
-// Points that round no more than the precision allows: F(4, 3) along both axes has 1.8 times the error of a sequential
-// sum, F(6, 3) 7 times.
-int64_t most_points(Precision precision) {
-    return precision == Precision::fast ? 8 : 6;
+// Points along an axis that round no more than the precision allows, if both axes have more than one or one alone.
+// Measured against a sequential sum (tests/kernels/winograd_test.cpp): 6 x 6 points have up to 1.8 times its error, 7 x
+// 7 of F(2, 6) 3.1 times, 8 x 8 of F(6, 3) 7 times.
+int64_t most_points(Precision precision, bool both_axes) {
+    return precision == Precision::fast || !both_axes ? 8 : 6;
 }
 
-std::optional<std::string> transform_conflict(const Stage &stage, int64_t outputs) {
-    for (const ViewAxis along : {view_width, view_height}) {
-        const int64_t taps = stage_axis(stage, along).kernel;
-        if (taps == 1) continue;
-        if (!WinogradTransform::exists(outputs, taps)) return "there is no transform of so many outputs";
-        if (outputs > 2 && outputs + taps - 1 > most_points(stage.precision)) {
-            return "so many outputs round more than the layer's precision allows";
+bool is_transposed(const Stage &stage) {
+    return stage.kind == StageKind::transposed;
+}
+
+// Taps of a phase along an axis.
+int64_t taps_of(const Stage &stage, ViewAxis along) {
+    const Axis axis = stage_axis(stage, along);
+    return is_transposed(stage) ? ceil_divided(axis.kernel, axis.stride) : axis.kernel;
+}
+
+// Whether a row of so many outputs reads as many inputs, and zeros around them, through a tap for each pair of the two.
+bool is_whole_row(const StageGroup &group, ViewAxis along, int64_t outputs) {
+    const Stage &stage = group.stage(0);
+    const Axis axis = stage_axis(stage, along);
+    const View output = grouped_output(group), input = activation_view(group.input(), stage.groups, false);
+    return !is_transposed(stage) && pads_with_zeros(stage) && outputs > 1 && axis.kernel == 2 * outputs - 1 &&
+           axis.pad_before == (outputs - 1) * axis.dilation && output[along].extent == input[along].extent &&
+           ceil_divided(output[along].extent, axis.dilation) == outputs;
+}
+
+std::optional<std::string> transform_conflict(const StageGroup &group, int64_t outputs) {
+    const Tiling tiles(group, outputs);
+    for (const TiledAxis &axis : {tiles.x, tiles.y}) {
+        if (!WinogradTransform::exists(axis.outputs, axis.whole_row ? axis.outputs : axis.taps)) {
+            return "there is no transform of so many outputs";
         }
+    }
+    const int64_t most = most_points(group.stage(0).precision, tiles.x.taps > 1 && tiles.y.taps > 1);
+    if (tiles.x.points() > most || tiles.y.points() > most) {
+        return "so many outputs round more than the layer's precision allows";
     }
     return std::nullopt;
 }
@@ -57,9 +81,9 @@ public:
     CostModel(const StageGroup &group, const Target &target, int64_t outputs)
         : stage_(group.stage(0)), target_(target), tiles_(group, outputs), output_(grouped_output(group)) {
         // Both axes' transforms, what they load and what they store.
-        const WinogradTransform wx(tiles_.x.outputs, tiles_.x.taps), wy(tiles_.y.outputs, tiles_.y.taps);
+        const WinogradTransform wx = tiles_.x.transform(), wy = tiles_.y.transform();
         const auto points = static_cast<double>(tiles_.points());
-        input_operations_ = wx.input_operations() * wy.points() + wy.input_operations() * wx.points() + 2 * points;
+        input_operations_ = wx.input_operations() * wy.inputs() + wy.input_operations() * wx.points() + 2 * points;
         output_operations_ = wx.output_operations() * wy.points() +
                              wy.output_operations() * static_cast<double>(tiles_.x.outputs) + points +
                              static_cast<double>(tiles_.x.outputs * tiles_.y.outputs);
@@ -69,16 +93,14 @@ public:
     const View &output() const { return output_; }
 
     double cycles(const Shape &shape) const {
-        int64_t blocks_x = ceil_divided(tiles_.x.tiles(), shape.across);
-        int64_t blocks_y = ceil_divided(tiles_.y.tiles(), shape.down);
-        int64_t planes = output_[view_depth].extent;
         const ViewAxis cut = parallel_axis(output_);
-        int64_t &along = cut == view_width ? blocks_x : cut == view_height ? blocks_y : planes;
-        along = ceil_divided(along, shape.parts);
+        const int64_t blocks_x = tiles_.x.blocks_of_part(shape.across, cut == view_width ? shape.parts : 1);
+        const int64_t blocks_y = tiles_.y.blocks_of_part(shape.down, cut == view_height ? shape.parts : 1);
+        const int64_t planes = ceil_divided(output_[view_depth].extent, cut == view_depth ? shape.parts : 1);
         const int64_t tasks = shape.parts * shape.channel_parts * stage_.groups * output_[view_batch].extent;
         const auto rounds = static_cast<double>(ceil_divided(tasks, planned_threads(target_)));
         const auto blocks = static_cast<double>(blocks_x * blocks_y * planes * tiles_.phases());
-        return rounds * (blocks * block_cycles(shape) + cycles_of_phases(shape));
+        return rounds * (blocks * block_cycles(shape) + scattering_cycles(shape));
     }
 
     int64_t block_bytes(const Shape &shape) const {
@@ -89,25 +111,36 @@ private:
     int64_t depth_taps() const { return stage_axis(stage_, view_depth).kernel; }
     int64_t channels_of(const Shape &shape) const { return shape.vectors * target_.vector_lanes(); }
 
-    // Of the transformed weights that a task reads for each block, beyond what a loop over a block hides: from L3, or
-    // from memory.
-    double streaming_cycles(const Shape &shape) const {
-        const int64_t bytes = tiles_.points() * group_channels(stage_) * input_channels(stage_) * depth_taps() * 4;
-        if (bytes / shape.channel_parts + block_bytes(shape) < target_.l2_bytes) return 0;
-        const double cycles_a_byte = bytes * stage_.groups > target_.l3_bytes ? 0.3 : 0.02;
-        return cycles_a_byte * static_cast<double>(bytes) / static_cast<double>(shape.channel_parts);
+    // What a block waits for memory, in cycles a byte. Fitted to 3x3 of 512 channels at 7 x 7 with tiles of 2, 3 and 4
+    // outputs, whose transformed weights take 17, 26 and 38 MB of 32 MB of L3, and to its blocks at 38 x 57, d3.
+    double memory_cycles(const Shape &shape) const {
+        constexpr double from_l2 = 0.003, from_l3 = 0.009, from_memory = 0.05;
+        const int64_t inputs = input_channels(stage_) * depth_taps() * 4;  // bytes a point and output channel, or tile
+        const int64_t part = tiles_.points() * inputs * group_channels(stage_) / shape.channel_parts;
+        double cycles = 0;
+        if (part * tiles_.phases() + block_bytes(shape) > target_.l2_bytes) {
+            const auto all = static_cast<double>(part * shape.channel_parts * stage_.groups * tiles_.phases());
+            const double beyond = std::clamp(2 * all / static_cast<double>(target_.l3_bytes) - 1, 0.0, 1.0);
+            cycles += (from_l3 + beyond * (from_memory - from_l3)) * static_cast<double>(part);
+        }
+        if (inputs * channels_of(shape) > target_.l1_bytes / 2) {
+            const int64_t again = shape.block() / (shape.columns * shape.rows) - 1;
+            cycles += from_l2 * static_cast<double>(again * part);
+        }
+        if (block_bytes(shape) > target_.l2_bytes) {
+            const int64_t passes = ceil_divided(group_channels(stage_), channels_of(shape)) / shape.channel_parts;
+            cycles += from_l3 * static_cast<double>(passes * tiles_.points() * shape.block() * inputs);
+        }
+        return cycles;
     }
 
-    // Of a task's passes over its input and its output, where very many phases lie interleaved: so far apart that they
-    // fall into few sets of the caches (k2 d64 of 64 channels at 4096: 0.52 ms or 0.79, by where the buffers happen to
-    // lie; direct 0.57). With 36 phases (3x3 d6 at 33 x 33) these passes do not show.
-    double cycles_of_phases(const Shape &shape) const {
-        constexpr int64_t many_phases = 36;
-        constexpr double cycles_a_vector = 8;
-        if (tiles_.phases() <= many_phases) return 0;
-        const int64_t channels = input_channels(stage_) + group_channels(stage_) / shape.channel_parts;
-        const int64_t vectors = ceil_divided(channels, target_.vector_lanes());
-        return cycles_a_vector * static_cast<double>(tiles_.phases() * tiles_.x.extent * tiles_.y.extent * vectors);
+    // Of a task's pass over its outputs where they lie apart.
+    double scattering_cycles(const Shape &shape) const {
+        constexpr double cycles_a_vector = 2;
+        if (!tiles_.scatters()) return 0;
+        const int64_t pixels = output_[view_width].extent * output_[view_height].extent / shape.parts;
+        const int64_t vectors = ceil_divided(group_channels(stage_), target_.vector_lanes()) / shape.channel_parts;
+        return cycles_a_vector * static_cast<double>(pixels * vectors);
     }
 
     double block_cycles(const Shape &shape) const {
@@ -123,7 +156,7 @@ private:
         constexpr double cycles_an_operation = 0.6;
         const double transforms =
             static_cast<double>(depth_taps()) * in_vectors * input_operations_ + channels / lanes * output_operations_;
-        return products + block * cycles_an_operation * transforms + streaming_cycles(shape);
+        return products + block * cycles_an_operation * transforms + memory_cycles(shape);
     }
 
     const Stage &stage_;
@@ -139,7 +172,7 @@ public:
 
     Shape best() {
         for (int64_t outputs = 2; outputs <= most_outputs; outputs++) {
-            if (!transform_conflict(stage_, outputs))
+            if (!transform_conflict(group_, outputs))
                 try_register_tiles({.outputs = outputs}, {group_, target_, outputs});
         }
         return best_;
@@ -162,18 +195,27 @@ private:
         }
     }
 
-    // Whole rows of tiles where they stay in L2, else equal pieces of them; then as many rows as do.
+    // Whole rows of tiles where they stay in L2 or do not exceed it by much, else equal pieces of them; then as many
+    // rows as pay.
     void try_blocks(Shape shape, const CostModel &model) {
         const Tiling &tiles = model.tiles();
         const int64_t columns = ceil_divided(tiles.x.tiles(), shape.columns);
-        for (int64_t pieces = 1; pieces <= columns; pieces++) {
-            shape.across = ceil_divided(columns, pieces) * shape.columns;
-            shape.down = shape.rows;
-            if (model.block_bytes(shape) <= target_.l2_bytes / 2) break;
+        int64_t last = 0;
+        for (const int64_t most_bytes : {target_.l2_bytes / 2, most_l2 * target_.l2_bytes}) {
+            for (int64_t pieces = 1; pieces <= columns; pieces++) {
+                shape.across = ceil_divided(columns, pieces) * shape.columns;
+                shape.down = shape.rows;
+                if (model.block_bytes(shape) <= most_bytes) break;
+            }
+            if (shape.across != last) try_rows(shape, model);
+            last = shape.across;
         }
-        const int64_t most_down = tiles.y.tiles() + shape.rows - 1;
+    }
+
+    void try_rows(Shape shape, const CostModel &model) {
+        const int64_t most_down = model.tiles().y.tiles() + shape.rows - 1;
         for (; shape.down <= most_down; shape.down += shape.rows) {
-            if (shape.down > shape.rows && model.block_bytes(shape) > target_.l2_bytes) break;
+            if (shape.down > shape.rows && model.block_bytes(shape) > most_l2 * target_.l2_bytes) break;
             try_parts(shape, model);
         }
     }
@@ -182,15 +224,18 @@ private:
         const Tiling &tiles = model.tiles();
         const View &output = model.output();
         const ViewAxis cut = parallel_axis(output);
-        const int64_t blocks = cut == view_width    ? ceil_divided(tiles.x.tiles(), shape.across)
-                               : cut == view_height ? ceil_divided(tiles.y.tiles(), shape.down)
+        const auto pieces = [&](const TiledAxis &axis, int64_t block) {
+            return axis.interleaved > 1 ? axis.tiles() / axis.interleaved : ceil_divided(axis.tiles(), block);
+        };
+        const int64_t blocks = cut == view_width    ? pieces(tiles.x, shape.across)
+                               : cut == view_height ? pieces(tiles.y, shape.down)
                                                     : int64_t{output[cut].extent};
         const int64_t channel_tiles = ceil_divided(group_channels(stage_), shape.vectors * target_.vector_lanes());
         const int64_t most_parts = std::min(channel_tiles, planned_threads(target_));
         for (shape.channel_parts = 1; shape.channel_parts <= most_parts; shape.channel_parts++) {
             if (channel_tiles % shape.channel_parts != 0) continue;
             const int64_t others = output[view_batch].extent * stage_.groups * shape.channel_parts;
-            shape.parts = tiles.phases() > 1 ? 1 : balanced_parts(blocks, others, target_);
+            shape.parts = balanced_parts(blocks, others, target_);
             const double cycles = model.cycles(shape);
             if (cycles < best_cycles_) best_ = shape, best_cycles_ = cycles;
         }
@@ -203,17 +248,25 @@ private:
     double best_cycles_ = std::numeric_limits<double>::max();
 };
 
-// Of the direct sum on all threads, which leaves out taps in padding (direct.cpp).
+// Of the direct sum on all threads, which leaves out taps in padding (direct.cpp, transposed.cpp).
 double direct_cycles(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const View output = grouped_output(group);
     const int64_t pixels =
         output[view_width].extent * output[view_height].extent * output[view_depth].extent * output[view_batch].extent;
-    const RegisterTile tile = best_register_tile(group_channels(stage), output[view_width].extent, target);
-    const double share = share_of_taps(group, view_width, 1) * share_of_taps(group, view_height, 1);
-    const double products = share * static_cast<double>(pixels * stage.kernel_volume()) *
-                            static_cast<double>(stage.out_channels * input_channels(stage));
-    const double cycles = tile_cycles(tile, group_channels(stage), output[view_width].extent, 1, target);
+    int64_t columns = output[view_width].extent;
+    double taps = static_cast<double>(stage.kernel_volume());
+    if (is_transposed(stage)) {
+        const Axis ax = stage_axis(stage, view_width), ay = stage_axis(stage, view_height);
+        columns = ceil_divided(columns, ax.stride);
+        taps *= share_of_taps_met(group, view_height) / static_cast<double>(ax.stride * ay.stride);
+    } else {
+        taps *= share_of_taps(group, view_width, 1) * share_of_taps(group, view_height, 1);
+    }
+    const RegisterTile tile = best_register_tile(group_channels(stage), columns, target);
+    const double products =
+        taps * static_cast<double>(pixels) * static_cast<double>(stage.out_channels * input_channels(stage));
+    const double cycles = tile_cycles(tile, group_channels(stage), columns, 1, target);
     return products / static_cast<double>(target.vector_lanes()) * cycles /
            static_cast<double>(planned_threads(target));
 }
@@ -221,10 +274,36 @@ double direct_cycles(const StageGroup &group, const Target &target) {
 }  // namespace
 
 TiledAxis::TiledAxis(const StageGroup &group, ViewAxis along, int64_t tile_outputs)
-    : taps(stage_axis(group.stage(0), along).kernel),
-      phases(taps > 1 ? stage_axis(group.stage(0), along).dilation : 1),
-      outputs(taps > 1 ? tile_outputs : 1),
-      extent(ceil_divided(grouped_output(group)[along].extent, phases)) {}
+    : taps(taps_of(group.stage(0), along)), transposed(is_transposed(group.stage(0))) {
+    const Axis axis = stage_axis(group.stage(0), along);
+    kernel = axis.kernel;
+    phases = transposed ? axis.stride : 1;
+    interleaved = taps > 1 ? axis.dilation : 1;
+    extent = ceil_divided(grouped_output(group)[along].extent, phases * interleaved);
+    outputs = taps > 1 ? tile_outputs : 1;
+    pad = axis.pad_before;
+    whole_row = is_whole_row(group, along, outputs) && extent == outputs;
+}
+
+WinogradTransform TiledAxis::transform() const {
+    return whole_row ? WinogradTransform::of_whole_row(outputs) : WinogradTransform(outputs, taps);
+}
+
+int64_t TiledAxis::blocks_of_part(int64_t block, int64_t parts) const {
+    if (interleaved == 1) return ceil_divided(ceil_divided(tiles(), block), parts);
+    return ceil_divided(tiles_of_part(block, parts), block);
+}
+
+int64_t TiledAxis::tiles_of_part(int64_t block, int64_t parts) const {
+    if (interleaved == 1) return blocks_of_part(block, parts) * block;
+    return ceil_divided(tiles() / interleaved, parts) * interleaved;
+}
+
+int64_t TiledAxis::span(int64_t tiles) const {
+    const int64_t rows = ceil_divided(tiles, interleaved);
+    const int64_t phase_shift = transposed ? (phases - 1 + pad) / phases - pad / phases : 0;
+    return (rows * outputs + (whole_row ? 0 : taps - 1)) * interleaved + phase_shift;
+}
 
 int64_t channel_tile(const KernelRequest &request) {
     return *request.schedule.knob("vectors") * request.target.vector_lanes();
@@ -239,22 +318,28 @@ int64_t channel_block(const Stage &stage, const Target &target) {
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
     const Stage &stage = group.stage(0);
-    if (stage.kind != StageKind::convolution || is_depthwise(stage)) return "computes dense and grouped convolutions";
+    if (stage.kind == StageKind::shuffle || is_depthwise(stage)) return "computes dense and grouped convolutions";
     if (stage.weights) return "takes no constant weights";
     if (stage.precision == Precision::strict) return "rounds otherwise than precision=strict allows";
     if (group.input().has_runtime_extent()) return "needs every extent when it is compiled";
     bool transforms = false;
     for (const ViewAxis along : {view_width, view_height}) {
         const Axis axis = stage_axis(stage, along);
-        if (axis.stride != 1) return "needs stride 1 along width and height";
-        transforms = transforms || axis.kernel > 1;
+        if (axis.stride != 1 && !is_transposed(stage)) return "needs stride 1 along width and height";
+        if (axis.dilation != 1 && is_transposed(stage)) return "takes no dilation of a transposed convolution";
+        if (is_transposed(stage) && !is_indexable(group, along)) return "indexes no more than 2^29 positions";
+        transforms = transforms || taps_of(stage, along) > 1;
     }
-    if (Tiling(group, 2).phases() > 1 && grouped_output(group)[view_depth].extent > 1) {
+    const Axis depth = stage_axis(stage, view_depth);
+    if (is_transposed(stage) && (depth.kernel > 1 || depth.stride > 1)) {
+        return "computes transposed convolutions of no more than two axes";
+    }
+    if (Tiling(group, 2).scatters() && grouped_output(group)[view_depth].extent > 1) {
         return "takes dilation along no more than two axes in all";
     }
     if (!transforms) return "needs more than one tap along width or height";
     for (int64_t outputs = 2; outputs <= most_outputs; outputs++) {
-        if (!transform_conflict(stage, outputs)) return std::nullopt;
+        if (!transform_conflict(group, outputs)) return std::nullopt;
     }
     return "knows no transform of so many taps";
 }
@@ -266,7 +351,7 @@ std::optional<std::string> reluctance(const StageGroup &group, const Target &tar
 
 double saved_work(const StageGroup &group, const Target &target) {
     // The model does not see everything: a gain has to be more than its error.
-    constexpr double least_gain = 1.1, multiply_adds_a_cycle = 2;
+    constexpr double least_gain = 1.05, multiply_adds_a_cycle = 2;
     if (refusal(group, target)) return 0;
     Search search(group, target);
     search.best();
@@ -287,8 +372,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
         {"rows", "tiles in the register tile along the height", 1, most_tiles},
         {"across", "tiles of a block along the width", 1, finest.x.tiles() + most_tiles - 1},
         {"down", "tiles of a block along the height", 1, finest.y.tiles() + most_tiles - 1},
-        {"parts", "parallel parts of the outermost spatial axis; 1 under dilation", 1,
-         finest.phases() > 1 ? 1 : int64_t{output[parallel_axis(output)].extent}},
+        {"parts", "parallel parts of the outermost spatial axis", 1, int64_t{output[parallel_axis(output)].extent}},
         {"channel_parts", "parallel parts of the output channels of a group", 1, vectors},
         {"unroll", "input channels in one turn of the inner loop", 1, 16},
     };
@@ -299,7 +383,7 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const int64_t outputs = *schedule.knob("outputs"), columns = *schedule.knob("columns"),
                   rows = *schedule.knob("rows"), across = *schedule.knob("across"), down = *schedule.knob("down");
-    if (auto reason = transform_conflict(stage, outputs)) return reason;
+    if (auto reason = transform_conflict(request.group, outputs)) return reason;
     if (!fits_registers({*schedule.knob("vectors"), columns * rows}, request.target)) {
         return "the tile and its operands exceed the vector registers";
     }
@@ -322,13 +406,16 @@ std::optional<std::string> conflict(const KernelRequest &request) {
     if (block > most_bytes / std::max(input_channels(stage), channel_tile(request))) {
         return "a block takes more than 2^31 - 1 bytes";
     }
-    const auto outputs_of = [&](const TiledAxis &axis, int64_t in_block) {
-        return ceil_divided(axis.tiles(), in_block) * in_block * axis.outputs * axis.phases;
-    };
-    return strip_refusal(
-        stage,
-        {outputs_of(tiles.x, across), outputs_of(tiles.y, down), grouped_output(request.group)[view_depth].extent},
-        input_channels(stage));
+    int64_t strip = input_channels(stage) * 4;
+    for (const int64_t extent :
+         {tiles.x.span(ceil_divided(tiles.x.tiles(), across) * across),
+          tiles.y.span(ceil_divided(tiles.y.tiles(), down) * down),
+          input_span(stage_axis(stage, view_depth), grouped_output(request.group)[view_depth].extent)}) {
+        if (__builtin_mul_overflow(strip, extent, &strip) || strip > most_bytes) {
+            return "a task's input with its border takes more than 2^31 - 1 bytes";
+        }
+    }
+    return std::nullopt;
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {

@@ -7,19 +7,35 @@
 #include <vector>
 
 #include "schedules/algorithm.h"
+#include "schedules/winograd_transform.h"
 
 namespace convc::winograd {
 
-// The tiles along width or height. Under dilation d the axis is d interleaved axes without, its phases, of which each
-// has tiles of its own.
+// The tiles along width or height. A transposed stage of stride s is s phases, each a convolution of its own, of stride
+// 1 and a share of the taps (stride_phases.h). Under dilation d the axis is d interleaved rows without: tile t of row r
+// is tile t d + r, so that neighbouring tiles have neighbouring inputs.
 struct TiledAxis {
-    int64_t taps, phases, outputs, extent;  // outputs: of a tile; extent: of the output in one phase
+    int64_t kernel;
+    int64_t taps, phases;  // taps: of a phase
+    int64_t interleaved;   // rows
+    int64_t extent;        // outputs of a row of a phase
+    int64_t outputs;       // of a tile
+    int64_t pad;           // before the input; of a transposed stage, as its axis has it
+    bool transposed;
+    bool whole_row;  // a tile is a row, and what lies outside is 0 (WinogradTransform::of_whole_row)
 
     TiledAxis(const StageGroup &group, ViewAxis along, int64_t tile_outputs);
-    int64_t points() const { return outputs + taps - 1; }
-    int64_t tiles() const { return ceil_divided(extent, outputs); }
-    // Inputs that so many neighbouring tiles of all phases read.
-    int64_t span(int64_t neighbours) const { return (neighbours * outputs + taps - 1) * phases; }
+    WinogradTransform transform() const;
+    int64_t points() const { return whole_row ? 2 * outputs - 1 : outputs + taps - 1; }
+    int64_t tiles() const { return ceil_divided(extent, outputs) * interleaved; }
+    // Parts are whole blocks of so many tiles, or, where rows are interleaved, tiles of all rows.
+    int64_t blocks_of_part(int64_t block, int64_t parts) const;
+    int64_t tiles_of_part(int64_t block, int64_t parts) const;
+    // Outputs of a layer that these tiles make, and inputs that they read.
+    int64_t outputs_of(int64_t tiles) const { return tiles * outputs * phases; }
+    int64_t span(int64_t tiles) const;
+    // Elements of padding before the input where position 0 is the first that any tile reads.
+    int64_t before() const { return transposed ? taps - 1 - pad / phases : whole_row ? 0 : pad; }
 };
 
 struct Tiling {
@@ -27,6 +43,8 @@ struct Tiling {
     Tiling(const StageGroup &group, int64_t outputs) : x(group, view_width, outputs), y(group, view_height, outputs) {}
     int64_t points() const { return x.points() * y.points(); }
     int64_t phases() const { return x.phases * y.phases; }
+    // Whether the outputs of a tile lie apart.
+    bool scatters() const { return phases() * x.interleaved * y.interleaved > 1; }
 };
 
 int64_t channel_tile(const KernelRequest &request);

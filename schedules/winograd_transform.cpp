@@ -1,6 +1,8 @@
 #include "schedules/winograd_transform.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace convc {
 namespace {
@@ -67,96 +69,129 @@ int terms(const std::vector<double> &factors) {
     return count;
 }
 
+// The pairs among so many points. Measured over many shapes (tests/kernels/winograd_test.cpp): of the sets tried, those
+// with the least error.
+std::vector<double> pairs_of(int64_t points) {
+    if (points <= 1) return {};
+    if (points <= 4) return {1};
+    if (points <= 6) return {std::sqrt(2.0), std::sqrt(0.5)};
+    return {1, 2, 0.5};
+}
+
+// 1, point, point^2, ... by divisor
+std::vector<double> powers(double point, int64_t count, double divisor) {
+    std::vector<double> row;
+    for (int64_t i = 0; i < count; i++) row.push_back(std::pow(point, i) / divisor);
+    return row;
+}
+
+// The terms that two rows have in common, or those in which they differ in sign.
+std::vector<double> terms_in_common(const std::vector<double> &row, const std::vector<double> &other, bool same_sign) {
+    std::vector<double> terms(row.size());
+    for (size_t i = 0; i < row.size(); i++) {
+        if (same_sign == (row[i] * other[i] > 0)) terms[i] = row[i];
+    }
+    return terms;
+}
+
 }  // namespace
 
 bool WinogradTransform::exists(int64_t outputs, int64_t taps) {
-    const int64_t points = outputs + taps - 1;
     if (outputs == 1 && taps == 1) return true;
-    return outputs >= 2 && taps >= 2 && (points == 4 || points == 6 || points == 8);
+    return outputs >= 2 && taps >= 2 && outputs + taps - 1 <= 8;
 }
 
-WinogradTransform::WinogradTransform(int64_t outputs, int64_t taps)
-    : outputs_(static_cast<int>(outputs)), taps_(static_cast<int>(taps)), points_(outputs_ + taps_ - 1) {
-    // Measured over many shapes (tests/schedules/winograd_transform_test.cpp): of the sets tried, those with the least
-    // error.
-    if (points_ == 4) pairs_ = {1};
-    if (points_ == 6) pairs_ = {std::sqrt(2.0), std::sqrt(0.5)};
-    if (points_ == 8) pairs_ = {1, 2, 0.5};
+WinogradTransform::WinogradTransform(int64_t outputs, int64_t taps) : pairs_(pairs_of(outputs + taps - 1)) {
+    const int64_t points = outputs + taps - 1;
+    has_zero_ = points > 1 && points % 2 == 0;
+    const Polynomial all = has_zero_ ? times_root(pairs_without(pairs_, -1), 0) : pairs_without(pairs_, -1);
+    const auto add_point = [&](double point, const Polynomial &others) {
+        inputs_.push_back(others);
+        inputs_.back().resize(static_cast<size_t>(points));
+        filter_.push_back(powers(point, taps, value_at(others, point)));
+    };
+    if (has_zero_) add_point(0, pairs_without(pairs_, -1));
+    for (size_t i = 0; i < pairs_.size(); i++) {
+        Polynomial others = pairs_without(pairs_, static_cast<int>(i));
+        if (has_zero_) others = times_root(others, 0);
+        for (const double point : {pairs_[i], -pairs_[i]}) add_point(point, times_root(others, -point));
+    }
+    inputs_.push_back(all);  // at infinity
+    filter_.emplace_back(static_cast<size_t>(taps));
+    filter_.back().back() = 1;
+
+    for (int64_t power = 0; power < outputs; power++) {
+        std::vector<double> row;
+        if (has_zero_) row.push_back(power == 0);
+        for (const double a : pairs_) row.insert(row.end(), {std::pow(a, power), std::pow(-a, power)});
+        row.push_back(power == outputs - 1);
+        outputs_.push_back(row);
+    }
+}
+
+WinogradTransform WinogradTransform::of_whole_row(int64_t outputs) {
+    WinogradTransform transform(outputs, outputs);
+    std::swap(transform.inputs_, transform.filter_);
+    std::reverse(transform.outputs_.begin(), transform.outputs_.end());
+    // The divisors go over to the taps, which are transformed once.
+    for (size_t p = 0; p + 1 < transform.filter_.size(); p++) {
+        const double divisor = 1 / transform.inputs_[p].front();
+        for (double &factor : transform.inputs_[p]) factor *= divisor;
+        for (double &factor : transform.filter_[p]) factor /= divisor;
+    }
+    return transform;
 }
 
 std::vector<Expr> WinogradTransform::of_inputs(const std::vector<Expr> &inputs) const {
-    if (points_ == 1) return inputs;
     std::vector<Expr> result;
-    const Polynomial all = pairs_without(pairs_, -1);
-    result.push_back(combination(all, inputs));
+    if (has_zero_) result.push_back(combination(inputs_.front(), inputs));
     for (size_t i = 0; i < pairs_.size(); i++) {
-        // The product over the other points is others * (x -+ a), and others = x * (an even polynomial).
-        const Polynomial others = times_root(pairs_without(pairs_, static_cast<int>(i)), 0);
-        const Expr even = combination(times_root(others, 0), inputs);
-        const Expr odd = combination(others, inputs) * static_cast<float>(pairs_[i]);
-        result.push_back(even + odd);
-        result.push_back(even - odd);
+        const std::vector<double> &plus = inputs_[first_of_pair(i)], &minus = inputs_[first_of_pair(i) + 1];
+        const Expr same = combination(terms_in_common(plus, minus, true), inputs);
+        const Expr opposite = combination(terms_in_common(plus, minus, false), inputs);
+        result.push_back(same + opposite);
+        result.push_back(same - opposite);
     }
-    result.push_back(combination(times_root(all, 0), inputs));
+    result.push_back(combination(inputs_.back(), inputs));
     return result;
 }
 
 std::vector<Expr> WinogradTransform::of_products(const std::vector<Expr> &products) const {
-    if (points_ == 1) return products;
     std::vector<Expr> sums, differences;
     for (size_t i = 0; i < pairs_.size(); i++) {
-        sums.push_back(products[1 + 2 * i] + products[2 + 2 * i]);
-        differences.push_back(products[1 + 2 * i] - products[2 + 2 * i]);
+        sums.push_back(products[first_of_pair(i)] + products[first_of_pair(i) + 1]);
+        differences.push_back(products[first_of_pair(i)] - products[first_of_pair(i) + 1]);
     }
     std::vector<Expr> result;
-    for (int power = 0; power < outputs_; power++) {
+    for (const std::vector<double> &row : outputs_) {
+        std::vector<Expr> values;
         std::vector<double> factors;
-        factors.reserve(pairs_.size());
-        for (const double a : pairs_) factors.push_back(std::pow(a, power));
-        Expr value = combination(factors, power % 2 == 0 ? sums : differences);
-        if (power == 0) value = products[0] + value;
-        if (power == outputs_ - 1) value = value + products[static_cast<size_t>(points_) - 1];
-        result.push_back(value);
+        if (has_zero_) values.push_back(products.front()), factors.push_back(row.front());
+        for (size_t i = 0; i < pairs_.size(); i++) {
+            const bool even = row[first_of_pair(i)] == row[first_of_pair(i) + 1];
+            values.push_back(even ? sums[i] : differences[i]);
+            factors.push_back(row[first_of_pair(i)]);
+        }
+        values.push_back(products.back()), factors.push_back(row.back());
+        result.push_back(combination(factors, values));
     }
     return result;
 }
 
-std::vector<std::vector<double>> WinogradTransform::filter_matrix() const {
-    if (points_ == 1) return {{1}};
-    const auto powers = [&](double point, double divisor) {
-        std::vector<double> row;
-        row.reserve(static_cast<size_t>(taps_));
-        for (int i = 0; i < taps_; i++) row.push_back(std::pow(point, i) / divisor);
-        return row;
-    };
-    const Polynomial all = pairs_without(pairs_, -1);
-    std::vector<std::vector<double>> matrix{powers(0, value_at(all, 0))};
-    for (size_t i = 0; i < pairs_.size(); i++) {
-        const Polynomial others = times_root(pairs_without(pairs_, static_cast<int>(i)), 0);
-        for (const double point : {pairs_[i], -pairs_[i]}) {
-            matrix.push_back(powers(point, value_at(times_root(others, -point), point)));
-        }
-    }
-    std::vector<double> last(static_cast<size_t>(taps_));
-    last.back() = 1;
-    matrix.push_back(last);
-    return matrix;
-}
-
 int WinogradTransform::input_operations() const {
-    if (points_ == 1) return 0;
-    const Polynomial all = pairs_without(pairs_, -1);
-    int count = 2 * (terms(all) - 1);
-    for (size_t i = 0; i < pairs_.size(); i++) {
-        count += 2 * (terms(pairs_without(pairs_, static_cast<int>(i))) - 1) + 2;
-    }
-    return count;
+    int count = 0;
+    if (has_zero_) count += terms(inputs_.front()) - 1;
+    for (size_t i = 0; i < pairs_.size(); i++) count += terms(inputs_[first_of_pair(i)]);
+    return count + terms(inputs_.back()) - 1;
 }
 
 int WinogradTransform::output_operations() const {
-    if (points_ == 1) return 0;
-    const int pairs = static_cast<int>(pairs_.size());
-    return 2 * pairs + outputs_ * (pairs - 1) + 2;
+    int count = 2 * static_cast<int>(pairs_.size());
+    for (const std::vector<double> &row : outputs_) {
+        // A pair is one term here, its sum or its difference.
+        count += terms(row) - static_cast<int>(pairs_.size()) - 1;
+    }
+    return points() == 1 ? 0 : count;
 }
 
 }  // namespace convc

@@ -42,7 +42,7 @@ double allowance(Tolerance tolerance, const ReferenceResult &expected, size_t el
         case Tolerance::bounded:
             return expected.error_bound[element];
         case Tolerance::transformed:
-            return 8 * expected.error_bound[element] + largest;
+            return 16 * expected.error_bound[element] + largest;
     }
     return 0;
 }

@@ -14,7 +14,7 @@ namespace convc {
 enum class Tolerance {
     exact,    // integer data, on which f32 makes no error: every element is the reference's
     bounded,  // every element is within the reference's error_bound
-    // Of a kernel that does not sum as written (schedule.h): within 8 times that and the largest bound of any element,
+    // Of a kernel that does not sum as written (schedule.h): within 16 times that and the largest bound of any element,
     // since transforms mix neighbours. What it promises on the whole is a relative L2 error.
     transformed,
 };

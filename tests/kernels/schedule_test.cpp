@@ -81,6 +81,9 @@ TEST_P(Schedules, Grouped) {
 TEST_P(Schedules, Winograd) {
     expect_schedules_right(StageKind::convolution, "winograd", test::sample_size(12, 300));
 }
+TEST_P(Schedules, WinogradOfTransposed) {
+    expect_schedules_right(StageKind::transposed, "winograd", test::sample_size(12, 300));
+}
 TEST_P(Schedules, DirectOnDepthwise) {
     expect_schedules_right(StageKind::depthwise, "direct", test::sample_size(4, 100));
 }

@@ -108,6 +108,19 @@ TEST(WinogradPrecision, IsThreeSequentialSums) {
         expect_precise(dense(12, channels, {three, one}), schedule(4, 12));
         expect_precise(dense(12, channels, {one, seven}), schedule(2, 6));
         expect_precise(dense(12, channels, {seven, one}), schedule(2, 12));
+        expect_precise(dense(12, channels, square(3, 1, 1)), schedule(3, 4));
+        expect_precise(dense(13, channels, square(2)), schedule(2, 6));
+        expect_precise(dense(13, channels, square(2)), schedule(4, 3));
+        expect_precise(dense(11, channels, square(2)), schedule(5, 2));
+        expect_precise(dense(13, channels, square(4)), schedule(2, 5));
+        expect_precise(dense(12, channels, {one, three}), schedule(6, 2));
+        expect_precise(dense(13, channels, {one, three}), schedule(5, 3));
+        expect_precise(dense(13, channels, {one, line(5, 1, 2)[0]}), schedule(4, 4));
+        expect_precise(dense(13, channels, {one, line(5, 1, 2)[0]}), schedule(3, 5));
+        expect_precise(dense(13, channels, {one, line(4)[0]}), schedule(5, 2));
+        // One tile, whose inputs are all there is.
+        expect_precise(dense(2, channels, square(3, 1, 1)), schedule(2, 1));
+        expect_precise(dense(3, channels, square(5, 1, 2)), schedule(3, 1));
     }
     const Axis axis = line(3, 1, 1)[0];
     LayerBuilder deep(test::tensor(Layout::ndhwc, 1, {3, 8, 8}, 32));
@@ -126,6 +139,7 @@ TEST(WinogradPrecision, AllowsFewerOutputsThanFast) {
     const Result<Plan> plan = make_pinned_plan(layer, test::kernel_target(), {schedule(6, 2)});
     ASSERT_FALSE(plan);
     EXPECT_NE(plan.error().message.find("precision"), std::string::npos) << plan.error().message;
+    EXPECT_FALSE(make_pinned_plan(dense(12, 16, square(7, 1, 3)), test::kernel_target(), {schedule(2, 6)}));
 }
 
 TEST(WinogradPrecision, StrictTakesAnotherAlgorithm) {

@@ -61,7 +61,28 @@ TEST(WinogradTransform, GivesTheSums) {
             }
         }
     }
-    EXPECT_GE(sizes, 10);
+    EXPECT_EQ(sizes, 22);  // F(m, k) of up to 8 points, and the identity
+}
+
+// y_i = sum of w_k x_{i + k - (n - 1)}, where x is 0 outside.
+TEST(WinogradTransform, GivesTheSumsOfAWholeRow) {
+    test::Random random(2010);
+    for (int n = 2; n <= 4; n++) {
+        const WinogradTransform transform = WinogradTransform::of_whole_row(n);
+        EXPECT_EQ(transform.points(), 2 * n - 1);
+        ASSERT_EQ(transform.inputs(), n);
+        const Buffer<float> x = random_values(n, random), w = random_values(2 * n - 1, random);
+        const Buffer<float> y = minimal_filtering(transform, x, w);
+        for (int i = 0; i < n; i++) {
+            double sum = 0;
+            for (int k = 0; k < 2 * n - 1; k++) {
+                const int at = i + k - (n - 1);
+                if (at >= 0 && at < n) sum += static_cast<double>(w(k)) * x(at);
+            }
+            EXPECT_NEAR(y(i), sum, 2e-5) << "row of " << n << ", output " << i;
+        }
+    }
+    EXPECT_EQ(WinogradTransform::of_whole_row(2).input_operations(), 2);  // no multiplication among them
 }
 
 TEST(WinogradTransform, CountsItsOperations) {
