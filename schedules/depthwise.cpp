@@ -39,6 +39,7 @@ using depthwise::is_literal;
 using depthwise::leaves_out_zeros;
 using depthwise::most_unrolled_taps;
 using depthwise::output_view;
+using depthwise::shares_rows;
 using depthwise::uses_strip;
 using depthwise::vector_extent;
 using depthwise::vectors_of_channels;
@@ -154,13 +155,16 @@ private:
     static int size(int64_t value) { return static_cast<int>(value); }
 
     void schedule_update(Halide::Stage update, const Var &along) {
-        update.reorder({v_.c, v_.x, v_.y, r_[0], r_[1], r_[2]});
+        const int64_t sums = static_cast<int64_t>(columns) * static_cast<int>(register_rows);
+        const int64_t row = stage_axis(stage(), view_width).kernel * sums;
+        const int64_t column = stage_axis(stage(), view_height).kernel * sums;
+        // Rows of a tile share the rows of the input that they read: a column of the kernel loads each of them once.
+        const bool down = shares_rows(stage(), register_rows, sums);
+        const Halide::RVar inner = down ? r_[1] : r_[0], outer = down ? r_[0] : r_[1];
+        update.reorder({v_.c, v_.x, v_.y, inner, outer, r_[2]});
         update.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
-        const int64_t row = stage_axis(stage(), view_width).kernel * columns * register_rows;
-        if (row <= most_unrolled_taps) update.unroll(r_[0]);
-        // Rows of a tile share the rows of the input that they read.
-        const int64_t all = row * stage_axis(stage(), view_height).kernel;
-        if (register_rows > 1 && all <= most_unrolled_taps) update.unroll(r_[1]);
+        if (down || row <= most_unrolled_taps) update.unroll(inner);
+        if (down && stage_axis(stage(), view_width).kernel * column <= most_unrolled_taps) update.unroll(outer);
     }
 
     // Of a tile's width.

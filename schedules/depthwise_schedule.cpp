@@ -111,8 +111,9 @@ struct PixelTile {
 };
 
 // The tile of vectors x rows of a plane with the fewest cycles: those that fewer than 8 accumulators wait for one
-// another, and what the last tiles compute twice. Of equals the largest, whose rows share most inputs; under a stride,
-// where an input takes two loads and a shuffle, the smallest (3x3 stride 2 at 112 x 112: 0.09 ms, the largest 0.12).
+// another, and what the last tiles compute twice. Of equals one vector of the most rows, which share inputs (3x3 at 112
+// x 112: 0.052 ms with 1 x 7, 0.10 with 7 x 4); under a stride, where an input takes two loads and a shuffle, the
+// fewest (3x3 stride 2 at 112 x 112: 0.079 ms with 1 x 4, 0.12 with 3 x 4).
 PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most_vectors, const Target &target) {
     constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
     const Stage &stage = group.stage(0);
@@ -125,10 +126,11 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     for (int64_t vectors = 1; vectors <= most_vectors; vectors++) {
         for (int64_t tile_rows = 1; tile_rows <= std::min<int64_t>(rows, 16); tile_rows++) {
             const int64_t sums = vectors * tile_rows;
-            if (sums > 1 && (!fits_registers({1, sums}, target) || sums * taps > most_taps)) break;
+            const bool one_body = sums * taps <= most_taps || shares_rows(stage, tile_rows, sums);
+            if (sums > 1 && (!fits_registers({1, sums}, target) || !one_body)) break;
             const int64_t tiles = ceil_divided(width, vectors * lanes) * ceil_divided(rows, tile_rows);
             const int64_t cycles = tiles * std::max(sums, independent_sums);
-            if (cycles > least || (cycles == least && axis.stride > 1)) continue;
+            if (cycles > least || (cycles == least && (axis.stride > 1 || vectors > best.vectors))) continue;
             least = cycles;
             best = {vectors, tile_rows};
         }
@@ -205,6 +207,12 @@ View output_view(const StageGroup &group) {
 
 bool in_tiles(const StageGroup &group) {
     return has_runtime_space(output_view(group));
+}
+
+bool shares_rows(const Stage &stage, int64_t register_rows, int64_t sums) {
+    constexpr int64_t most_unrolled_columns = 256;  // one column alone, LLVM orders in less time than rows of them
+    const int64_t column = stage_axis(stage, view_height).kernel;
+    return register_rows > 1 && column > 1 && column * sums <= most_unrolled_columns && !is_literal(stage);
 }
 
 int64_t width_of(const View &view) {

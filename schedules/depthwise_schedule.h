@@ -13,6 +13,11 @@ namespace convc::depthwise {
 
 inline constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
 
+// Whether the body is a column of the kernel under all rows of the tile, not a row of it: then a row of the input that
+// several rows of outputs read is loaded once. 7x7 at 56 x 56, channels first: 0.17 ms, not 0.30, where every vector of
+// pixels crosses a cache line.
+bool shares_rows(const Stage &stage, int64_t register_rows, int64_t sums);
+
 View output_view(const StageGroup &group);
 
 // Whether the work is cut into tiles: an extent is known at run time only.

@@ -85,22 +85,25 @@ public:
             outputs_(v_.c, ix_, iy_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n);
         const Place at_x = place(tiles().x, v_.x), at_y = place(tiles().y, v_.y);
         const Func tiled = scatters() ? gathered_ : outputs_;
+        staged_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
+            tiled(v_.c, at_x.in_tile, at_y.in_tile, at_x.tile, at_y.tile, at_x.phase, at_y.phase, v_.g, v_.z, v_.n);
         Func y = output();
-        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(
-            tiled(v_.c, at_x.in_tile, at_y.in_tile, at_x.tile, at_y.tile, at_x.phase, at_y.phase, v_.g, v_.z, v_.n),
-            v_);
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(staged_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
     }
 
     void schedule() {
         const Var task("task");
-        if (scatters())
-            schedule_scattered(task);
-        else
+        if (scatters() || stages()) {
+            const Var row = schedule_rows(task);
+            if (stages()) schedule_staged(row);
+            if (scatters()) schedule_gathered(row);
+        } else {
             schedule_output(task);
+        }
         schedule_outputs();
         schedule_products();
         schedule_inputs();
-        if (arguments()[0].view[view_channel].stride != 1) schedule_source(task);
+        if (!channels_last()) schedule_source(task);
     }
 
 private:
@@ -108,8 +111,12 @@ private:
     Tiling tiles() const { return tiling(request()); }
     int tile_channels() const { return size(channel_tile(request())); }
     bool scatters() const { return tiles().scatters(); }
+    bool channels_last() const { return arguments()[0].view[view_channel].stride == 1; }
+    // Whether outputs are computed with channels side by side first, then put into their planes: vectors of channels
+    // would be stored number by number, each into another line of the same few sets of L1 where planes lie so.
+    bool stages() const { return !channels_last() && pixel_vector() > 1; }
     // Whose loops run over blocks and tiles.
-    Func consumer() { return scatters() ? gathered_ : output(); }
+    Func consumer() { return scatters() ? gathered_ : stages() ? staged_ : output(); }
     int lanes_in() const { return size(channel_block(stage(), request().target)); }
 
     struct Place {
@@ -213,42 +220,110 @@ private:
         block_ = bx;
     }
 
-    // A task fills tiles before it puts them into their places: a row of blocks of all phases, or, where rows are
-    // interleaved, all of its part.
-    void schedule_scattered(const Var &task) {
+    // The axis along which a task falls into rows of blocks, and what is cut into parts if the depth is not.
+    ViewAxis row_axis() const { return arguments().back().view[view_height].extent > 1 ? view_height : view_width; }
+    // Tiles of such a row; of a part where rows of tiles are interleaved.
+    int64_t tiles_of_row() const {
+        const bool along_width = row_axis() == view_width;
+        const TiledAxis axis = along_width ? tiles().x : tiles().y;
+        const int64_t block = along_width ? across : down;
+        return axis.interleaved > 1 ? axis.tiles_of_part(block, parts_along(row_axis())) : block;
+    }
+    // The same in whole blocks, or all blocks of a part across rows.
+    int blocks_of_row(ViewAxis axis, int block) const {
+        return size(axis == row_axis() ? ceil_divided(tiles_of_row(), block) : blocks_of_part(axis));
+    }
+    int part_channels() const {
+        const int64_t channel_tiles = ceil_divided(group_channels(stage()), tile_channels());
+        return size(channel_tiles / channel_parts) * tile_channels();
+    }
+
+    // Pixels of a vector that the output is stored in, where channels lie apart; 1 where rows do not fall into vectors.
+    int pixel_vector() const {
+        const View view = arguments().back().view;
+        int64_t vector = lanes();
+        while (vector > view[view_width].extent) vector /= 2;
+        const bool whole = view[view_width].extent % vector == 0 && tiles().x.outputs_of(tiles_of_row()) % vector == 0;
+        return row_axis() == view_height || whole ? size(vector) : 1;
+    }
+
+    // The loops of an output whose tiles are computed a row of blocks at a time, of all phases, before they are put
+    // into their places; returns the loop over rows.
+    Var schedule_rows(const Var &task) {
         const View view = arguments().back().view;
         Func y = output();
-        const Var cl("cl"), cp("cp"), part("part"), row("row");
-        const int channels = size(view[view_channel].extent), whole = tile_channels();
-        const int part_tiles = (channels + whole - 1) / whole / channel_parts;
-        const bool whole_vectors = channels % lanes() == 0;
-        y.split(v_.c, v_.c, cl, lanes(), whole_vectors ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
-        y.split(v_.c, cp, v_.c, vectors * part_tiles, TailStrategy::GuardWithIf);
-        const ViewAxis cut = parallel_axis(view);
-        const Var along = cut == view_width ? v_.x : v_.y;
-        const TiledAxis axis = cut == view_width ? tiles().x : tiles().y;
-        const int block = cut == view_width ? across : down;
-        const int64_t of_part = axis.tiles_of_part(block, parts), of_row = axis.interleaved > 1 ? of_part : block;
-        y.split(along, part, along, size(axis.outputs_of(of_part)), TailStrategy::GuardWithIf);
-        y.split(along, row, along, size(axis.outputs_of(of_row)), TailStrategy::GuardWithIf);
-        y.reorder({cl, v_.c, v_.x, v_.y, v_.z, row, part, cp, v_.g, v_.n}).vectorize(cl);
+        const Var cl("cl"), xl("xl"), cp("cp"), part("part"), row("row");
+        const ViewAxis rows_along = row_axis(), cut = parallel_axis(view);
+        const bool staged = stages();
+        if (staged) {
+            const int vector = pixel_vector();
+            const bool whole = view[view_width].extent % vector == 0;
+            y.split(v_.c, cp, v_.c, part_channels(), TailStrategy::GuardWithIf);
+            y.split(v_.c, v_.c, cl, lanes(), TailStrategy::GuardWithIf);
+            if (rows_along == view_height) {
+                y.split(v_.x, v_.x, xl, vector, whole ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
+            }
+        } else {
+            const bool whole_vectors = view[view_channel].extent % lanes() == 0;
+            y.split(v_.c, v_.c, cl, lanes(), whole_vectors ? TailStrategy::RoundUp : TailStrategy::PredicateStores);
+            y.split(v_.c, cp, v_.c, part_channels() / lanes(), TailStrategy::GuardWithIf);
+        }
+        const Var along = rows_along == view_width ? v_.x : v_.y;
+        const TiledAxis axis = rows_along == view_width ? tiles().x : tiles().y;
+        if (cut == view_depth) {
+            y.split(v_.z, part, v_.z, size(blocks_of_part(view_depth)), TailStrategy::GuardWithIf);
+        } else {
+            const int64_t of_part = axis.tiles_of_part(cut == view_width ? across : down, parts);
+            y.split(along, part, along, size(axis.outputs_of(of_part)), TailStrategy::GuardWithIf);
+        }
+        y.split(along, row, along, size(axis.outputs_of(tiles_of_row())), TailStrategy::GuardWithIf);
+        if (staged && rows_along == view_width) y.split(v_.x, v_.x, xl, pixel_vector(), TailStrategy::RoundUp);
+        if (staged) {
+            y.reorder({xl, cl, v_.x, v_.c, v_.y, row, v_.z, part, cp, v_.g, v_.n}).vectorize(xl);
+        } else {
+            y.reorder({cl, v_.c, v_.x, v_.y, row, v_.z, part, cp, v_.g, v_.n}).vectorize(cl);
+        }
         fuse_all(y, {part, cp, v_.g, v_.n}, task);
         y.parallel(task).never_partition_all();
+        return row;
+    }
 
-        const Var bx("bx"), by("by");
-        gathered_.compute_at(y, row).store_in(Halide::MemoryType::Heap);
-        const auto tiles_of_row = [&](ViewAxis of, int in_block) {
-            return of == cut ? size(ceil_divided(of_row, in_block)) * in_block : size(blocks_of_part(of)) * in_block;
-        };
-        bind(gathered_, {{v_.c, whole * part_tiles},
+    // A row of blocks, channels side by side.
+    void schedule_staged(const Var &row) {
+        const int wide = blocks_of_row(view_width, across) * across, high = blocks_of_row(view_height, down) * down;
+        staged_.compute_at(output(), row).store_in(Halide::MemoryType::Heap);
+        bind(staged_, {{v_.c, part_channels()},
+                       {v_.x, size(tiles().x.outputs_of(wide))},
+                       {v_.y, size(tiles().y.outputs_of(high))},
+                       {v_.g, 1},
+                       {v_.z, 1},
+                       {v_.n, 1}});
+        const Var cl("cl"), ix("ix"), iy("iy"), tx("tx"), ty("ty"), bx("bx"), by("by");
+        if (scatters()) {
+            staged_.vectorize(v_.c, lanes());
+            return;
+        }
+        staged_.split(v_.c, co_, cv_, tile_channels()).split(cv_, cv_, cl, lanes());
+        staged_.split(v_.x, tx, ix, size(tiles().x.outputs)).split(tx, bx, tx, across);
+        staged_.split(v_.y, ty, iy, size(tiles().y.outputs)).split(ty, by, ty, down);
+        staged_.reorder({cl, ix, iy, cv_, tx, ty, co_, bx, by}).vectorize(cl).unroll(ix).unroll(iy);
+        staged_.never_partition_all();
+        block_ = bx;
+    }
+
+    // A row of blocks, the outputs of a tile side by side.
+    void schedule_gathered(const Var &row) {
+        const Var cl("cl"), bx("bx"), by("by");
+        gathered_.compute_at(output(), row).store_in(Halide::MemoryType::Heap);
+        bind(gathered_, {{v_.c, part_channels()},
                          {ix_, size(tiles().x.outputs)},
                          {iy_, size(tiles().y.outputs)},
-                         {tx_, tiles_of_row(view_width, across)},
-                         {ty_, tiles_of_row(view_height, down)},
+                         {tx_, blocks_of_row(view_width, across) * across},
+                         {ty_, blocks_of_row(view_height, down) * down},
                          {qx_, size(tiles().x.phases)},
                          {qy_, size(tiles().y.phases)}});
         bind(gathered_, {{v_.g, 1}, {v_.z, 1}, {v_.n, 1}});
-        gathered_.split(v_.c, co_, cv_, whole).split(cv_, cv_, cl, lanes());
+        gathered_.split(v_.c, co_, cv_, tile_channels()).split(cv_, cv_, cl, lanes());
         gathered_.split(tx_, bx, tx_, across).split(ty_, by, ty_, down);
         gathered_.reorder({cl, ix_, iy_, cv_, tx_, ty_, co_, bx, by, qx_, qy_});
         gathered_.vectorize(cl).unroll(ix_).unroll(iy_);
@@ -310,7 +385,14 @@ private:
     // Whatever the layout, channels of the strip lie side by side: its transform runs along them.
     void schedule_source(const Var &task) {
         const std::vector<Var> args = source_.args();
-        source_.compute_at(output(), task).store_in(Halide::MemoryType::Heap).vectorize(args[view_channel], lanes_in());
+        source_.compute_at(output(), task).store_in(Halide::MemoryType::Heap);
+        // Planes may lie so that all channels of a pixel fall into one set of L1, of 8 ways: 8 channels of 16 pixels,
+        // which share their cache lines, at a time.
+        const int channels = std::min(lanes_in(), 8);
+        const Var line("line"), block("block");
+        source_.split(args[view_channel], block, args[view_channel], channels);
+        source_.split(args[view_width], line, args[view_width], 16, TailStrategy::GuardWithIf);
+        source_.reorder(args[view_channel], args[view_width], block, line).vectorize(args[view_channel]);
         const int width = size(tiles().x.span(blocks_of_part(view_width) * across));
         const int height = size(tiles().y.span(blocks_of_part(view_height) * down));
         const int depth = size(input_span(stage_axis(stage(), view_depth), blocks_of_part(view_depth)));
@@ -326,7 +408,7 @@ private:
     Var cv_{"cv"}, co_{"co"}, block_;  // loops of the output
     RDom r_;
     Func source_{"source"}, along_rows_{"along_rows"}, inputs_{"inputs"}, sum_{"sum"}, products_{"products"},
-        along_width_{"along_width"}, outputs_{"outputs_of_tiles"}, gathered_{"gathered"};
+        along_width_{"along_width"}, outputs_{"outputs_of_tiles"}, gathered_{"gathered"}, staged_{"staged"};
 };
 
 // ---- weight packing

@@ -263,10 +263,15 @@ double direct_cycles(const StageGroup &group, const Target &target) {
     } else {
         taps *= share_of_taps(group, view_width, 1) * share_of_taps(group, view_height, 1);
     }
-    const RegisterTile tile = best_register_tile(group_channels(stage), columns, target);
+    const int64_t channels = group_channels(stage);
+    double cycles = tile_cycles(best_register_tile(channels, columns, target), channels, columns, 1, target);
+    if (is_transposed(stage) && columns >= target.vector_lanes()) {
+        // In vectors of pixels; as transposed.cpp prefers them.
+        const RegisterTile tile = best_register_tile(columns, std::min<int64_t>(channels, 6), target);
+        cycles = std::min(cycles, 2 * tile_cycles(tile, columns, channels, 1, target));
+    }
     const double products =
         taps * static_cast<double>(pixels) * static_cast<double>(stage.out_channels * input_channels(stage));
-    const double cycles = tile_cycles(tile, group_channels(stage), columns, 1, target);
     return products / static_cast<double>(target.vector_lanes()) * cycles /
            static_cast<double>(planned_threads(target));
 }
