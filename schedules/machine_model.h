@@ -30,8 +30,7 @@ RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &
 // The vector_load of vectors that lie anywhere in memory, `stride` elements between their lanes.
 double unaligned_load(int64_t stride, const Target &target);
 
-// How many of `channels` one turn of the inner loop over such a tile sums up: a divisor of them, the body no longer
-// than some 128 multiply-adds.
+// How many of `channels` one turn of the inner loop over such a tile sums up, a divisor of them: 1 for large tiles.
 int64_t default_unroll(int64_t channels, const RegisterTile &tile);
 
 // Threads to plan for: the target's, or 8 when it does not say.
