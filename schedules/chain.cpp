@@ -274,22 +274,11 @@ private:
         const Expr channel = v_.c / as_int(stage.multiplier());
         const Expr from = source(i, {channel, v_.g});
         if (stage.weights) {
-            const Expr weight = constant_taps(i)(link.r[2], link.r[3], link.r[4]);
+            const Expr weight = constant_taps(shape_->link(i).stage)(link.r[2], link.r[3], link.r[4]);
             return Halide::select(weight != 0.0f, without_padding(i, weight * from), 0.0f);
         }
         Func weights = parameter(Parameter::Role::weight, shape_->link(i).stage);
         return without_padding(i, weights(v_.c, v_.g, link.r[2], link.r[3], link.r[4]) * from);
-    }
-
-    Halide::Buffer<float> constant_taps(int i) const {
-        const Stage &stage = shape_->stage(i);
-        const std::vector<int64_t> kernel = taps(stage);
-        const std::string name = fmt::format("taps{}", i);  // of one name, Halide takes no two
-        Halide::Buffer<float> table({as_int(kernel[0]), as_int(kernel[1]), as_int(kernel[2])}, name);
-        std::vector<double> values = *stage.weights;
-        if (stage.flip) std::reverse(values.begin(), values.end());
-        std::copy(values.begin(), values.end(), table.begin());
-        return table;
     }
 
     // The channel of the strip before link i (or of x) that the reduction is at.

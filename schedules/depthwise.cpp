@@ -208,14 +208,7 @@ private:
     // Of the tap r_: from packed memory, or from a table in the object.
     Expr weight() {
         if (!stage().weights) return parameter(Parameter::Role::weight)(v_.c, r_[0], r_[1], r_[2]);
-        if (!table_.defined()) {
-            const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
-                       az = stage_axis(stage(), view_depth);
-            table_ = Halide::Buffer<float>({size(ax.kernel), size(ay.kernel), size(az.kernel)}, "taps");
-            std::vector<double> taps = *stage().weights;
-            if (stage().flip) std::reverse(taps.begin(), taps.end());
-            std::copy(taps.begin(), taps.end(), table_.begin());
-        }
+        if (!table_.defined()) table_ = constant_taps();
         return table_(r_[0], r_[1], r_[2]);
     }
 

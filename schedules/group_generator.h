@@ -4,6 +4,7 @@
 
 #include <Halide.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -121,6 +122,21 @@ protected:
             all[i].tiled = tiled;
         }
         return all;
+    }
+
+    // The constant kernel of a stage, width first, as a table in the object. Of one name, Halide takes no two in a
+    // layer: the second has the first one's values.
+    Halide::Buffer<float> constant_taps(int in_stage = 0) const {
+        const Stage &constant = stage(in_stage);
+        std::vector<int> extents;
+        for (const ViewAxis along : {view_width, view_height, view_depth}) {
+            extents.push_back(static_cast<int>(stage_axis(constant, along).kernel));
+        }
+        Halide::Buffer<float> table(extents, "taps" + std::to_string(request().group.first + in_stage));
+        std::vector<double> values = *constant.weights;
+        if (constant.flip) std::reverse(values.begin(), values.end());
+        std::copy(values.begin(), values.end(), table.begin());
+        return table;
     }
 
     bool reads_operands() const {

@@ -58,8 +58,9 @@ double unaligned_load(int64_t stride, const Target &target) {
 }
 
 int64_t default_unroll(int64_t channels, const RegisterTile &tile) {
-    // A turn of so many hides what the loop costs. In longer bodies LLVM loads the next operands early, and spills where
-    // a tile leaves no registers for them (2 x 14 of 32: 3x3 stride 2 at 56 x 56, unrolled 4 times 1.13 ms, once 1.00).
+    // A turn of so many hides what the loop costs. In longer bodies LLVM loads the next operands early, and spills
+    // where a tile leaves no registers for them (2 x 14 of 32: 3x3 stride 2 at 56 x 56, unrolled 4 times 1.13 ms,
+    // once 1.00).
     constexpr int64_t enough = 16;
     if (tile.vectors * tile.columns >= enough) return 1;
     for (int64_t unroll : {4, 3, 2}) {

@@ -44,18 +44,36 @@ const std::vector<Case> cases{
 
 class Regression : public testing::TestWithParam<Case> {};
 
-TEST_P(Regression, IsRightNow) {
-    const SourceFile file{"<layer>", GetParam().line};
+void expect_right(const std::string &line, const std::string &pinned = "") {
+    const SourceFile file{"<layer>", line};
     Diagnostics diagnostics;
     const CheckedModule checked = check_module(parse_module(file, diagnostics), diagnostics);
     ASSERT_EQ(checked.layers.size(), 1U) << render_text(file, diagnostics, false);
     std::vector<Schedule> schedules;
-    if (*GetParam().schedule != '\0') {
-        const Result<Schedule> schedule = parse_schedule(GetParam().schedule);
+    if (!pinned.empty()) {
+        const Result<Schedule> schedule = parse_schedule(pinned);
         ASSERT_TRUE(schedule) << schedule.error().message;
         schedules.push_back(*schedule);
     }
     test::expect_right(checked.layers[0].layer, schedules);
+}
+
+TEST_P(Regression, IsRightNow) {
+    expect_right(GetParam().line, GetParam().schedule);
+}
+
+// Kernels of more taps than are written out lie in tables: the second took the first one's.
+TEST(RegressionOfTables, EachKernelHasItsOwn) {
+    const auto kernel = [](int factor) {
+        std::string rows;
+        for (int i = 0; i < 9; i++) {
+            std::string row;
+            for (int j = 0; j < 9; j++) row += (j > 0 ? ", " : "") + std::to_string((i * i + factor * j) % 7 - 3);
+            rows += (i > 0 ? ", [" : "[") + row + "]";
+        }
+        return "depthwise(9x9, pad=4, weights=[" + rows + "])";
+    };
+    expect_right("f32 nhwc[1, 6, 5, 3] -> " + kernel(2) + " -> " + kernel(3));
 }
 
 INSTANTIATE_TEST_SUITE_P(Once, Regression, testing::ValuesIn(cases),
