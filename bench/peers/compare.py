@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 
-from bench.peers import measure, report, roofline
+from bench.peers import measure, network, report, roofline
 from bench.peers.process import PEERS, ROOT, Worker, WorkerFailed, start_peer
 
 SUITES = ROOT / "bench" / "suites"
@@ -22,10 +22,11 @@ CHANNELS_FIRST = {"nwc": "ncw", "nhwc": "nchw", "ndhwc": "ncdhw"}
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="./dev bench --peers", description=__doc__,
-        epilog="examples: ./dev bench --peers   ./dev bench --peers grouped separable   "
+        epilog="examples: ./dev bench --peers   ./dev bench --peers grouped separable   ./dev bench --peers resnet50   "
                "./dev bench --peers net.conv --only 'res[23]' --libraries ncnn,LiteRT")
     parser.add_argument("suites", nargs="*", metavar="SUITE",
-                        help="a file of bench/suites by name, a .conv file or FILE:LAYER; without it all of bench/suites")
+                        help="a file of bench/suites or bench/networks by name, a .conv file or FILE:LAYER; without it all "
+                             "of bench/suites")
     parser.add_argument("--only", metavar="REGEX", default="", help="only layers whose name matches")
     parser.add_argument("--libraries", metavar="A,B", help="only these peers; " + ", ".join(p.name for p in PEERS))
     parser.add_argument("--channels-first", action="store_true", help="the same layers with channels first")
@@ -47,7 +48,17 @@ def say(text=""):
 def suite_files(names):
     if not names:
         return sorted(str(path) for path in SUITES.glob("*.conv"))
-    return [str(SUITES / f"{name}.conv") if (SUITES / f"{name}.conv").exists() else name for name in names]
+    return [named_file(name) for name in names]
+
+
+def named_file(name):
+    paths = [folder / f"{name}.conv" for folder in (SUITES, network.NETWORKS)]
+    return next((str(path) for path in paths if path.exists()), name)
+
+
+def path_of(file):
+    """FILE of FILE or FILE:LAYER."""
+    return pathlib.Path(re.sub(r":[^:/]*$", "", file)).absolute()
 
 
 def explain(convc, source):
@@ -73,15 +84,22 @@ def chosen_layers(options, convc):
     """(family, explained layer, source for convc)."""
     layers = []
     for file in suite_files(options.suites):
-        path = str(pathlib.Path(re.sub(r":[^:/]*$", "", file)).absolute())
+        path = path_of(file)
         for layer in explain(convc, file):
             if not re.search(options.only, layer["name"]):
                 continue
             source = f"{path}:{layer['name']}"
             if options.channels_first:
                 layer, source = channels_first(convc, layer)
-            layers.append((pathlib.Path(path).stem, layer, source))
+            layers.append((path.stem, layer, source))
     return layers
+
+
+def network_sizes(options, convc):
+    """How many layers each network has of which the run has some."""
+    paths = {path_of(file) for file in suite_files(options.suites)}
+    return {path.stem: network.count(explain(convc, path))
+            for path in sorted(paths) if network.is_network(path)}
 
 
 def versions(options, peers):
@@ -158,7 +176,8 @@ def visible_arguments():
 def main():
     options = parse_arguments()
     build = pathlib.Path(options.build)
-    layers = chosen_layers(options, build / "compiler" / "driver" / "convc")
+    convc = build / "compiler" / "driver" / "convc"
+    layers = chosen_layers(options, convc)
     if not layers:
         sys.exit("no layer has such a name")
     peers = chosen_peers(options)
@@ -177,7 +196,11 @@ def main():
                 worker.close()
     if not entries:
         sys.exit("nothing was measured")
+    context["networks"] = network_sizes(options, convc)
     print(report.summary_text(entries))
+    totals = report.network_totals(entries, context["networks"])
+    if totals:
+        print(report.networks_text(totals))
     written = report.write(options.output, entries, context)
     picture = prefix.with_suffix(".svg")
     roofline.draw(picture, entries, context["machine"])

@@ -237,6 +237,8 @@ private:
             }
             if (text == "relu")
                 chain.append_eltwise(algorithm::eltwise_relu, 0, 0);
+            else if (text.rfind("leaky_relu(", 0) == 0)
+                chain.append_eltwise(algorithm::eltwise_relu, std::stof(text.substr(11)), 0);
             else if (text == "relu6")
                 chain.append_eltwise(algorithm::eltwise_clip, 0, 6);
             else if (text == "sigmoid")

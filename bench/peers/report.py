@@ -4,6 +4,8 @@ import json
 import math
 import pathlib
 
+from bench.peers import network
+
 EQUAL = 0.97  # of the best peer's speed: within a noisy machine's error
 
 
@@ -55,6 +57,12 @@ def cell(result):
     return "wrong" if result["error"].startswith("wrong") else "-"
 
 
+def work(entry):
+    """GFLOP, the nominal ones behind "of" where they are others."""
+    real, nominal = entry["real_flops"] / 1e9, entry["nominal_flops"] / 1e9
+    return f"{real:.3g}" if real == nominal else f"{real:.3g} of {nominal:.3g}"
+
+
 def columns(entries):
     names = []
     for entry in entries:
@@ -68,12 +76,9 @@ def row(entry, names):
         return cells + ["", "", "", "", ""]
     rate = gflops(entry, own(entry)["minimum"])
     best = best_peer(entry)
-    work = f"{entry['real_flops'] / 1e9:.3g}"
-    if entry["nominal_flops"] != entry["real_flops"]:
-        work += f" of {entry['nominal_flops'] / 1e9:.3g}"
     roof, bound = attainable(entry)
     return cells + [f"{ratio(entry):.2f}" if best else "", f"{100 * rate / entry['machine']['fma_peak']:.0f}",
-                    f"{100 * rate / roof:.0f} {bound}", work, own(entry).get("origin", "")]
+                    f"{100 * rate / roof:.0f} {bound}", work(entry), own(entry).get("origin", "")]
 
 
 def head(names):
@@ -98,6 +103,42 @@ def summaries(entries):
             yield name, geometric_mean(ratios), min(ratios), len(ratios)
 
 
+def total_seconds(entries, library):
+    """Over all layers, each as often as its network has it; None where the library did not run every one."""
+    results = [entry["results"].get(library, {}) for entry in entries]
+    if not all("minimum" in result for result in results):
+        return None
+    times = [{"name": entry["name"], **result} for entry, result in zip(entries, results, strict=True)]
+    return network.total(times, "minimum")
+
+
+def network_total(name, entries, size):
+    """What the measured layers of a network add up to; the whole network has `size` layers."""
+    seconds = {library: total_seconds(entries, library) for library in columns(entries)}
+    peers = [total for library, total in seconds.items() if library != "convc" and total is not None]
+    return {"network": name, "layers": network.count(entries), "all_layers": size,
+            "real_flops": network.total(entries, "real_flops"), "nominal_flops": network.total(entries, "nominal_flops"),
+            "seconds": seconds, "ratio": min(peers) / seconds["convc"] if peers and seconds["convc"] is not None else None}
+
+
+def network_totals(entries, sizes):
+    """One of each network; `sizes` says how many layers it has."""
+    return [network_total(name, group, sizes[name]) for name, group in families(entries).items() if name in sizes]
+
+
+def network_table(totals):
+    """The cells, their head first."""
+    libraries = columns([{"results": total["seconds"]} for total in totals])
+    rows = [["network", *libraries, "ratio", "layers", "GFLOP"]]
+    for total in totals:
+        times = [total["seconds"].get(library) for library in libraries]
+        layers, size = total["layers"], total["all_layers"]
+        rows.append([total["network"], *("-" if time is None else milliseconds(time) for time in times),
+                     "" if total["ratio"] is None else f"{total['ratio']:.2f}",
+                     f"{layers}" if layers == size else f"{layers} of {size}", work(total)])
+    return rows
+
+
 class Table:
     """Lines of aligned columns, one as soon as its layer is measured."""
 
@@ -118,8 +159,19 @@ class Table:
 
 
 def summary_text(entries):
-    lines = ["", f"{'family':12}  geometric mean  lowest  layers"]
-    lines += [f"{name:12}  {mean:14.2f}  {low:6.2f}  {count:6}" for name, mean, low, count in summaries(entries)]
+    width = max(12, *map(len, families(entries)))
+    lines = ["", f"{'family':{width}}  geometric mean  lowest  layers"]
+    lines += [f"{name:{width}}  {mean:14.2f}  {low:6.2f}  {count:6}" for name, mean, low, count in summaries(entries)]
+    return "\n".join(lines)
+
+
+def networks_text(totals):
+    cells = network_table(totals)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [""]
+    for first, *rest in cells:
+        lines.append(first.ljust(widths[0]) + "".join("  " + text.rjust(width)
+                                                      for text, width in zip(rest, widths[1:], strict=True)))
     return "\n".join(lines)
 
 
@@ -133,7 +185,7 @@ def failures(entries):
     for entry in entries:
         for name, result in entry["results"].items():
             if "error" in result:
-                yield f"- {entry['name']}, {name}: {result['error']}"
+                yield f"- {entry['family']}/{entry['name']}, {name}: {result['error']}"
 
 
 def losses(entries):
@@ -141,7 +193,7 @@ def losses(entries):
         value = ratio(entry)
         if not math.isnan(value) and value < EQUAL:
             name, _ = best_peer(entry)
-            yield f"- {entry['name']}: {value:.2f} of {name} ({entry['results'][name]['note']})"
+            yield f"- {entry['family']}/{entry['name']}: {value:.2f} of {name} ({entry['results'][name]['note']})"
 
 
 def markdown(entries, context, picture):
@@ -171,6 +223,10 @@ def markdown(entries, context, picture):
         "",
         f"![Roofline of this run]({picture})",
     ]
+    totals = network_totals(entries, context["networks"])
+    if totals:
+        lines += ["", "## Networks", "", "All layers of a network, each as often as the network has it; `-` where a library "
+                  "does not run every one.", "", *markdown_table(network_table(totals))]
     for family, group in families(entries).items():
         lines += ["", f"## {family}", "", *markdown_table([head(names), *(row(entry, names) for entry in group)])]
     lost = list(losses(entries))
@@ -186,6 +242,7 @@ def write(prefix, entries, context):
     prefix = pathlib.Path(prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     json_path, page = prefix.with_suffix(".json"), prefix.with_suffix(".md")
-    json_path.write_text(json.dumps({"context": context, "layers": entries}, indent=1) + "\n")
+    figures = {"context": context, "layers": entries, "networks": network_totals(entries, context["networks"])}
+    json_path.write_text(json.dumps(figures, indent=1) + "\n")
     page.write_text(markdown(entries, context, prefix.with_suffix(".svg").name))
     return [page, json_path]

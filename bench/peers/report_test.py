@@ -1,11 +1,11 @@
 """The arithmetic of the comparison's tables, on figures that can be worked out by hand."""
 
+import json
 import math
-import pathlib
 import tempfile
 import unittest
 
-from bench.peers import report
+from bench.peers import network, report
 
 MACHINE = {"fma_peak": 200.0, "fma_peak_one_thread": 100.0, "l2": 100.0, "l3": 50.0, "dram": 10.0, "l2_bytes": 1 << 20,
            "l3_bytes": 32 << 20, "threads": 2, "target": "x86-64-linux-avx2-fma", "model": "a machine"}
@@ -18,6 +18,15 @@ def entry(name, ours, peers, family="dense", flops=2_000_000, size=1000):
             "machine": MACHINE, "steady_rounds": 8, "results": results}
 
 
+def written(entries, sizes):
+    """The page, and the figures beside it, of a run in which `sizes` has the networks."""
+    context = {"date": "2026-01-01", "machine": MACHINE, "versions": {"x": "x 1.0"}, "cold": False,
+               "layouts": "channels first", "command": "./dev bench --peers", "networks": sizes}
+    with tempfile.TemporaryDirectory() as folder:
+        page, figures = report.write(f"{folder}/results", entries, context)
+        return page.read_text(), json.loads(figures.read_text())
+
+
 class Report(unittest.TestCase):
     def test_the_ratio_is_that_to_the_fastest_peer(self):
         self.assertAlmostEqual(report.ratio(entry("a", 1e-3, {"x": 3e-3, "y": 2e-3})), 2)
@@ -28,7 +37,7 @@ class Report(unittest.TestCase):
         failed["results"]["x"] = {"error": "wrong: 3 times what is allowed"}
         self.assertAlmostEqual(report.ratio(failed), 2)
         self.assertEqual(report.row(failed, ["convc", "x", "y"])[2], "wrong")
-        self.assertEqual(list(report.failures([failed])), ["- a, x: wrong: 3 times what is allowed"])
+        self.assertEqual(list(report.failures([failed])), ["- dense/a, x: wrong: 3 times what is allowed"])
 
     def test_means_are_geometric_by_family_and_over_all(self):
         entries = [entry("a", 1e-3, {"x": 1e-3}), entry("b", 1e-3, {"x": 4e-3}), entry("c", 1e-3, {"x": 2e-3}, "1x1")]
@@ -59,12 +68,46 @@ class Report(unittest.TestCase):
 
     def test_it_writes_a_page_and_its_figures(self):
         entries = [entry("a", 1e-3, {"x": 2e-3})]
-        context = {"date": "2026-01-01", "machine": MACHINE, "versions": {"x": "x 1.0"}, "cold": False,
-                   "layouts": "channels first", "command": "./dev bench --peers"}
-        with tempfile.TemporaryDirectory() as folder:
-            page, figures = report.write(f"{folder}/results", entries, context)
-            self.assertIn("| a | 1.00 | 2.00 | 2.00 |", pathlib.Path(page).read_text())
-            self.assertIn('"convc"', pathlib.Path(figures).read_text())
+        page, figures = written(entries, {})
+        self.assertIn("| a | 1.00 | 2.00 | 2.00 |", page)
+        self.assertNotIn("Networks", page)
+        self.assertEqual(figures["layers"][0]["results"]["convc"]["minimum"], 1e-3)
+
+    def test_a_layer_of_a_network_counts_as_often_as_its_name_says(self):
+        self.assertEqual([network.multiplicity(name) for name in ("res2_3x3_x3", "res2_3x3", "stage3_x12", "x2", "a_x2_b")],
+                         [3, 1, 12, 1, 1])
+
+    def test_networks_are_added_up(self):
+        # x runs both layers, y is the faster one in a but does not run b.
+        entries = [entry("a_x3", 1e-3, {"x": 2e-3, "y": 1e-3}, "net"), entry("b", 2e-3, {"x": 6e-3}, "net"),
+                   entry("c_x2", 1e-3, {"x": 1e-3}, "suite"), entry("d_x2", 1e-3, {"x": 1e-3}, "part")]
+        entries[0]["nominal_flops"] *= 2
+        entries[1]["results"]["y"] = {"error": "a reason"}
+        net, part = report.network_totals(entries, {"net": 4, "part": 5, "not measured": 7})
+        self.assertEqual((net["layers"], net["real_flops"], net["nominal_flops"]), (4, 8_000_000, 14_000_000))
+        self.assertAlmostEqual(net["seconds"]["convc"], 5e-3)
+        self.assertAlmostEqual(net["seconds"]["x"], 12e-3)
+        self.assertIsNone(net["seconds"]["y"])
+        self.assertAlmostEqual(net["ratio"], 2.4)
+        self.assertEqual((part["layers"], part["all_layers"]), (2, 5))
+
+    def test_networks_have_a_table(self):
+        entries = [entry("a_x3", 1e-3, {"x": 2e-3}, "net"), entry("b_x2", 1e-3, {"y": 2e-3}, "part")]
+        sizes = {"net": 3, "part": 5}
+        page, figures = written(entries, sizes)
+        self.assertIn("| network | convc | x | y | ratio | layers | GFLOP |", page)
+        self.assertIn("| net | 3.00 | 6.00 | - | 2.00 | 3 | 0.006 |", page)
+        self.assertIn("| part | 2.00 | - | 4.00 | 2.00 | 2 of 5 | 0.004 |", page)
+        self.assertEqual([total["network"] for total in figures["networks"]], ["net", "part"])
+        _, *lines = report.networks_text(report.network_totals(entries, sizes)).splitlines()
+        self.assertEqual(lines[1].split(), ["net", "3.00", "6.00", "-", "2.00", "3", "0.006"])
+        self.assertEqual(len(set(map(len, lines))), 1)
+
+    def test_a_network_that_convc_does_not_run_has_no_ratio(self):
+        failed = entry("a", 1e-3, {"x": 2e-3}, "net")
+        failed["results"]["convc"] = {"error": "wrong: 3 times what is allowed"}
+        totals = report.network_totals([failed], {"net": 1})
+        self.assertEqual(report.network_table(totals)[1][:4], ["net", "-", "2.00", ""])
 
     def test_cells_stand_under_their_heads(self):
         table = report.Table(["convc", "a long name"], ["a", "another"])

@@ -13,11 +13,14 @@ from bench.peers import report  # noqa: E402
 ROOFS = [("l2", "L2"), ("l3", "L3"), ("dram", "DRAM")]
 
 
+def intensity(entry):
+    return entry["real_flops"] / entry["bytes"]
+
+
 def draw(path, entries, machine):
     figure, axes = plt.subplots(figsize=(9, 5.5))
     entries = [entry for entry in entries if "minimum" in report.own(entry)]
-    intensity = {entry["name"]: entry["real_flops"] / entry["bytes"] for entry in entries}
-    left, right = min(intensity.values()) / 2, max(intensity.values()) * 2
+    left, right = min(map(intensity, entries)) / 2, max(map(intensity, entries)) * 2
     peak = machine["fma_peak"]
     for key, label in ROOFS:
         knee = peak / machine[key]
@@ -29,14 +32,14 @@ def draw(path, entries, machine):
     axes.annotate(f"FMA peak {peak:.0f} GFLOP/s", (right, peak), fontsize=8, ha="right", va="bottom")
     for i, (family, group) in enumerate(report.families(entries).items()):
         colour = f"C{i}"
-        x = [intensity[entry["name"]] for entry in group]
-        axes.scatter(x, [report.gflops(e, report.own(e)["minimum"]) for e in group], s=22, color=colour, label=family)
+        rates = [report.gflops(entry, report.own(entry)["minimum"]) for entry in group]
+        axes.scatter([intensity(entry) for entry in group], rates, s=22, color=colour, label=family)
         for entry in group:
             best = report.best_peer(entry)
             if best:
                 ends = [report.gflops(entry, report.own(entry)["minimum"]), report.gflops(entry, best[1])]
-                axes.plot([intensity[entry["name"]]] * 2, ends, color=colour, linewidth=0.8)
-                axes.plot(intensity[entry["name"]], ends[1], "_", color=colour, markersize=7)
+                axes.plot([intensity(entry)] * 2, ends, color=colour, linewidth=0.8)
+                axes.plot(intensity(entry), ends[1], "_", color=colour, markersize=7)
     axes.set(xscale="log", yscale="log", xlim=(left, right), xlabel="real floating-point operations a byte",
              ylabel="GFLOP/s", title="convc (dots) and the best peer of each layer (dashes)")
     axes.legend(fontsize=8, ncols=2, loc="lower right")

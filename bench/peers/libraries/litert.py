@@ -19,6 +19,7 @@ from bench.peers.worker import Prepared, overhead_of
 
 RELU = {"relu": schema.ActivationFunctionType.RELU, "relu6": schema.ActivationFunctionType.RELU6}
 OPERATORS = schema.BuiltinOperator
+ACTIVATIONS = {"relu": OPERATORS.RELU, "relu6": OPERATORS.RELU6, "sigmoid": OPERATORS.LOGISTIC, "tanh": OPERATORS.TANH}
 NUMBERS = {numpy.dtype("float32"): schema.TensorType.FLOAT32, numpy.dtype("int32"): schema.TensorType.INT32}
 
 
@@ -182,16 +183,24 @@ def convolution_3d(builder, stage, x, activation):
     return builder.operator(OPERATORS.CONV_3D, inputs, geometry.shape, options, schema.BuiltinOptions.Conv3DOptions)
 
 
+def is_valid(stage):
+    """Whether a transposed layer leaves nothing out and adds nothing."""
+    return all(axis["dilation"] == 1 and axis["pad_before"] == axis["pad_after"] == axis["output_padding"] == 0
+               for axis in stage.axes)
+
+
 def is_mirrored(stage):
-    """Along each axis, whether the layer is LiteRT's "same" seen in a mirror. Unsupported where it is neither."""
+    """Along each axis, whether the layer is LiteRT's "same" seen in a mirror. Unsupported where it is neither, nor valid."""
+    if is_valid(stage):
+        return [False] * stage.rank
     mirrored = []
     for axis in stage.axes:
         if axis["output"] != axis["input"] * axis["stride"] or axis["dilation"] != 1:
-            raise Unsupported("LiteRT's transposed convolution is 'same' only here")
+            raise Unsupported("LiteRT's transposed convolution is 'same' or 'valid' only here")
         total = max(0, (axis["input"] - 1) * axis["stride"] + axis["kernel"] - axis["output"])
         before = axis["pad_before"]
         if before not in (total // 2, total - total // 2):
-            raise Unsupported("LiteRT's transposed convolution is 'same' only here")
+            raise Unsupported("LiteRT's transposed convolution is 'same' or 'valid' only here")
         mirrored.append(before != total // 2)
     return mirrored
 
@@ -200,7 +209,7 @@ def transposed(builder, stage, x, activation, mirrored):
     if stage.groups != 1 or stage.rank != 2:
         raise Unsupported("LiteRT has dense 2-D transposed convolutions only")
     options = schema.TransposeConvOptionsT()
-    options.padding = schema.Padding.SAME
+    options.padding = schema.Padding.VALID if is_valid(stage) else schema.Padding.SAME
     options.strideH, options.strideW = stage.along("stride")
     options.fusedActivationFunction = activation
     weight = numpy.flip(stage.weight.transpose(1, 2, 3, 0), [1 + i for i, flip in enumerate(mirrored) if flip])
@@ -222,8 +231,12 @@ def shuffle(builder, stage, x):
 
 
 def epilogue(builder, name, argument, x, shape, tensors, following):
-    if name in ("relu", "relu6"):
-        return builder.operator(OPERATORS.RELU if name == "relu" else OPERATORS.RELU6, [x], shape)
+    if name in ACTIVATIONS:
+        return builder.operator(ACTIVATIONS[name], [x], shape)
+    if name == "leaky_relu":
+        options = schema.LeakyReluOptionsT()
+        options.alpha = float(argument)
+        return builder.operator(OPERATORS.LEAKY_RELU, [x], shape, options, schema.BuiltinOptions.LeakyReluOptions)
     if name == "add":
         options = schema.AddOptionsT()
         options.fusedActivationFunction = RELU.get(following, schema.ActivationFunctionType.NONE)

@@ -19,8 +19,10 @@ MAGIC = 7767517
 KERNEL, DILATION, STRIDE = [1, 11, 21], [2, 12, 22], [3, 13, 23]
 PAD_BEFORE, PAD_AFTER = [4, 14, 24], [15, 16, 17]
 OUTPUT_PADDING = [18, 19, 20]
-ACTIVATIONS = {"relu": "9=1", "relu6": "9=3 -23310=2,0.0,6.0", "sigmoid": "9=4"}
-LAYERS = {"relu": "ReLU", "relu6": "Clip", "sigmoid": "Sigmoid"}
+# Inside a convolution, and as layers of their own; `{}` is the epilogue's argument.
+ACTIVATIONS = {"relu": "9=1", "leaky_relu": "9=2 -23310=1,{}", "relu6": "9=3 -23310=2,0.0,6.0", "sigmoid": "9=4"}
+LAYERS = {"relu": ("ReLU", ""), "leaky_relu": ("ReLU", "0={}"), "relu6": ("Clip", "0=0.0 1=6.0"),
+          "sigmoid": ("Sigmoid", ""), "tanh": ("TanH", "")}
 
 
 class Builder:
@@ -71,7 +73,7 @@ def convolution(builder, stage, x, activation):
     if stage.groups > 1:
         parameters.append(f"7={stage.groups}")
     if activation:
-        parameters.append(ACTIVATIONS[activation])
+        parameters.append(activation)
     builder.weights += [bytes(4), weight.tobytes()]  # the flag of plain floats
     if has_bias:
         builder.weights.append(stage.bias.tobytes())
@@ -80,7 +82,8 @@ def convolution(builder, stage, x, activation):
 
 def epilogue(builder, name, argument, x, operands):
     if name in LAYERS:
-        return builder.add(LAYERS[name], [x], parameters="0=0.0 1=6.0" if name == "relu6" else "")
+        kind, parameters = LAYERS[name]
+        return builder.add(kind, [x], parameters=parameters.format(argument))
     if name in ("add", "mul"):
         return builder.add("BinaryOp", [x, operands[argument].pop()], parameters="0=0" if name == "add" else "0=2")
     raise Unsupported(f"epilogue {name}")
@@ -93,7 +96,10 @@ def add_stage(builder, stage, x, operands):
     else:
         if parts and parts[0][0] == "bias":
             parts.pop(0)
-        activation = parts.pop(0)[0] if parts and parts[0][0] in ACTIVATIONS else ""
+        activation = ""
+        if parts and parts[0][0] in ACTIVATIONS:
+            name, argument = parts.pop(0)
+            activation = ACTIVATIONS[name].format(argument)
         x = convolution(builder, stage, x, activation)
     for name, argument in parts:
         x = epilogue(builder, name, argument, x, operands)

@@ -50,6 +50,8 @@ class Builder:
     def epilogue(self, stage, name, argument, x):
         if name in ACTIVATIONS:
             return self.node(ACTIVATIONS[name], [x])
+        if name == "leaky_relu":
+            return self.node("LeakyRelu", [x], alpha=float(argument))
         if name == "relu6":
             low = self.constant(f"{stage.index}.low", numpy.array(0, numpy.float32))
             high = self.constant(f"{stage.index}.high", numpy.array(6, numpy.float32))
