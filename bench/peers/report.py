@@ -73,16 +73,17 @@ def columns(entries):
 def row(entry, names):
     cells = [entry["name"], *(cell(entry["results"].get(name)) for name in names)]
     if "minimum" not in own(entry):
-        return cells + ["", "", "", "", ""]
+        return cells + [""] * 6
     rate = gflops(entry, own(entry)["minimum"])
     best = best_peer(entry)
     roof, bound = attainable(entry)
     return cells + [f"{ratio(entry):.2f}" if best else "", f"{100 * rate / entry['machine']['fma_peak']:.0f}",
-                    f"{100 * rate / roof:.0f} {bound}", work(entry), own(entry).get("origin", "")]
+                    f"{100 * rate / roof:.0f} {bound}", work(entry), f"{own(entry).get('workspace_bytes', 0) / 1e6:.2f}",
+                    own(entry).get("origin", "")]
 
 
 def head(names):
-    return ["layer", *names, "ratio", "% peak", "% roofline", "GFLOP", "schedule"]
+    return ["layer", *names, "ratio", "% peak", "% roofline", "GFLOP", "workspace MB", "schedule"]
 
 
 def families(entries):
@@ -145,7 +146,7 @@ class Table:
     def __init__(self, names, layer_names):
         self.names = names
         widest = max(map(len, layer_names), default=5)
-        self.widths = [widest, *(max(8, len(name)) for name in names), 6, 6, 10, 14, 8]
+        self.widths = [widest, *(max(8, len(name)) for name in names), 6, 6, 10, 14, 12, 8]
 
     def line(self, cells):
         first, *rest = zip(cells, self.widths, strict=True)
@@ -211,7 +212,7 @@ def markdown(entries, context, picture):
         "beforehand, in the layout that it prefers, each result verified before it is timed. *Ratio* is the best "
         f"peer's time by convc's: above 1 convc is fastest, {EQUAL} counts as equal. *GFLOP* and the percentages count real "
         "multiply-adds, without taps in padding (nominal ones behind *of*); fast algorithms can exceed 100 %. "
-        "*Schedule* says where convc's comes from. bench/README.md has the method.",
+        "*Workspace* is the scratch memory of a call, *schedule* where convc's comes from. bench/README.md has the method.",
         "",
         f"FMA peak {machine['fma_peak']:.0f} GFLOP/s ({machine['fma_peak_one_thread']:.0f} with one thread), L2 "
         f"{machine['l2']:.0f}, L3 {machine['l3']:.0f}, DRAM {machine['dram']:.0f} GB/s. "

@@ -12,7 +12,8 @@ MACHINE = {"fma_peak": 200.0, "fma_peak_one_thread": 100.0, "l2": 100.0, "l3": 5
 
 
 def entry(name, ours, peers, family="dense", flops=2_000_000, size=1000):
-    results = {"convc": {"minimum": ours, "median": ours, "note": "direct()", "origin": "default"}}
+    results = {"convc": {"minimum": ours, "median": ours, "note": "direct()", "origin": "default",
+                         "workspace_bytes": 1_250_000}}
     results |= {peer: {"minimum": seconds, "median": seconds, "note": ""} for peer, seconds in peers.items()}
     return {"family": family, "name": name, "layer": name, "nominal_flops": flops, "real_flops": flops, "bytes": size,
             "machine": MACHINE, "steady_rounds": 8, "results": results}
@@ -38,6 +39,12 @@ class Report(unittest.TestCase):
         self.assertAlmostEqual(report.ratio(failed), 2)
         self.assertEqual(report.row(failed, ["convc", "x", "y"])[2], "wrong")
         self.assertEqual(list(report.failures([failed])), ["- dense/a, x: wrong: 3 times what is allowed"])
+
+    def test_a_row_ends_in_the_memory_and_the_schedule(self):
+        self.assertEqual(report.row(entry("a", 1e-3, {}), ["convc"])[-2:], ["1.25", "default"])
+        failed = entry("a", 1e-3, {})
+        failed["results"]["convc"] = {"error": "a reason"}
+        self.assertEqual(len(report.row(failed, ["convc"])), len(report.head(["convc"])))
 
     def test_means_are_geometric_by_family_and_over_all(self):
         entries = [entry("a", 1e-3, {"x": 1e-3}), entry("b", 1e-3, {"x": 4e-3}), entry("c", 1e-3, {"x": 2e-3}, "1x1")]
