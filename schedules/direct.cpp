@@ -388,8 +388,14 @@ private:
 
     int input_channels() const { return size(convolution().in_channels / convolution().groups); }
 
-    // As the convolution's groups see the input.
-    View input_view() const { return with_channels(arguments()[0].view, input_channels()); }
+    // As the convolution's groups see the input: behind a shuffle, neighbouring channels lie apart.
+    View input_view() const {
+        View view = with_channels(arguments()[0].view, input_channels());
+        if (folded_.fold == FoldedShuffle::Fold::input_indices) {
+            view[view_channel].stride = times(view[view_channel].stride, folded_.channels / folded_.groups);
+        }
+        return view;
+    }
 
     Var along() const { return pixel_vectors ? v_.x : v_.c; }  // what a vector runs along
 

@@ -38,6 +38,9 @@ const std::vector<Case> cases{
      "f32 nchw[1, 8, 2, 2] -> depthwise(3x3, stride=2, pad=1, pad_mode=reflect, multiplier=3)"},
     {"TwoConstantsInAChain", "f32 nwc[1, 5, 18] -> depthwise(1, pad=[0:1], weights=[1]) -> depthwise(1, weights=[1])",
      "chain(stages=2, along_width=1, parts=2, rows=1, columns0=1, columns1=1)"},
+    {"AStripOfShuffledChannels",
+     "f32 nhwc[1, 3, 11, 8] -> shuffle(4) -> conv(6, 5x3, pad=[2:3, 2:0], groups=2, pad_mode=circular)",
+     "direct(stages=2, vectors=1, columns=11, parts=1, channel_parts=1, pixels_outside=0, unroll=1)"},
     {"ADepthwiseByDirect", "f32 ncw[3, 33, 7] -> depthwise(5, stride=2, pad=[1:6], dilation=2) + relu6",
      "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
 };
