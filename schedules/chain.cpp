@@ -275,7 +275,9 @@ private:
         const Expr from = source(i, {channel, v_.g});
         if (stage.weights) {
             const Expr weight = constant_taps(shape_->link(i).stage)(link.r[2], link.r[3], link.r[4]);
-            return Halide::select(weight != 0.0f, without_padding(i, weight * from), 0.0f);
+            // NaN or infinity under a tap of 0 counts for nothing. Not a select of products: with the condition of a
+            // row of one tap, Halide 21 takes the whole loop for one that does nothing, and leaves it out.
+            return without_padding(i, weight * Halide::select(weight != 0.0f, from, 0.0f));
         }
         Func weights = parameter(Parameter::Role::weight, shape_->link(i).stage);
         return without_padding(i, weights(v_.c, v_.g, link.r[2], link.r[3], link.r[4]) * from);

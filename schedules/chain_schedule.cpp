@@ -13,13 +13,13 @@
 namespace convc {
 namespace {
 
-constexpr double most_work = 1.12;    // of the slowest thread, against all work in equal shares
+constexpr double most_work = 1.12;  // of the slowest thread, against all work in equal shares
 // Multiply-adds in the time that a byte takes to L2 or L3 and back, and in the 2 us that threads take to meet and start
-// again. Fitted to inverted residuals on Zen 4: 96-576-96 at 14 x 14, of which two parts compute 14 % of the first stage
-// twice, takes 0.226 ms in a chain and 0.211 stage by stage; 24-144-24 at 56 x 56 as long either way.
+// again. Fitted to inverted residuals on Zen 4: 96-576-96 at 14 x 14, of which two parts compute 14 % of the first
+// stage twice, takes 0.226 ms in a chain and 0.211 stage by stage; 24-144-24 at 56 x 56 as long either way.
 constexpr double work_of_byte = 0.5;
 constexpr double work_of_join = 1.5e5;
-constexpr int64_t most_rows = 64;     // in a strip that the machine model considers
+constexpr int64_t most_rows = 64;  // in a strip that the machine model considers
 
 // How many columns a row of a stage has in a strip.
 int64_t row_columns(const ChainShape &shape, int i) {

@@ -41,6 +41,9 @@ const std::vector<Case> cases{
     {"AStripOfShuffledChannels",
      "f32 nhwc[1, 3, 11, 8] -> shuffle(4) -> conv(6, 5x3, pad=[2:3, 2:0], groups=2, pad_mode=circular)",
      "direct(stages=2, vectors=1, columns=11, parts=1, channel_parts=1, pixels_outside=0, unroll=1)"},
+    {"AConstantRowUnderPadding",
+     "f32 nhwc[1, 12, 2, 16] -> depthwise(1x3, pad=[1:3, 1:1], weights=[5, 0, 1]) -> depthwise(1x1)",
+     "chain(stages=2, along_width=0, parts=2, rows=1, columns0=2, columns1=2)"},
     {"ADepthwiseByDirect", "f32 ncw[3, 33, 7] -> depthwise(5, stride=2, pad=[1:6], dilation=2) + relu6",
      "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
 };
