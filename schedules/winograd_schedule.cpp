@@ -336,7 +336,8 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
         transforms = transforms || taps_of(stage, along) > 1;
     }
     const Axis depth = stage_axis(stage, view_depth);
-    if (is_transposed(stage) && (depth.kernel > 1 || depth.stride > 1)) {
+    if (is_transposed(stage) &&
+        (depth.kernel > 1 || depth.stride > 1 || depth.output_padding > 0 || is_padded(depth))) {
         return "computes transposed convolutions of no more than two axes";
     }
     if (Tiling(group, 2).scatters() && grouped_output(group)[view_depth].extent > 1) {

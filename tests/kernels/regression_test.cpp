@@ -44,6 +44,9 @@ const std::vector<Case> cases{
     {"AConstantRowUnderPadding",
      "f32 nhwc[1, 12, 2, 16] -> depthwise(1x3, pad=[1:3, 1:1], weights=[5, 0, 1]) -> depthwise(1x1)",
      "chain(stages=2, along_width=0, parts=2, rows=1, columns0=2, columns1=2)"},
+    {"ATransposedDepthOfNothingButPadding",
+     "f32 ndhwc[1, 1, 5, 1, 2] -> transposed(1, 1x1x2, dilation=2x1x1, output_padding=1x0x0)"},
+    {"ATransposedDepthWithMoreBehind", "f32 ndhwc[1, 3, 5, 4, 16] -> transposed(16, 1x2x2, pad=[1:0, 0:0, 0:0])"},
     {"ADepthwiseByDirect", "f32 ncw[3, 33, 7] -> depthwise(5, stride=2, pad=[1:6], dilation=2) + relu6",
      "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
 };
