@@ -44,6 +44,9 @@ bool uses_strip(const StageGroup &group);
 // Whether a strip holds one channel's plane; else all channels of a task.
 bool copies_planes(const StageGroup &group, const Target &target);
 
+// Whether such a strip holds only the rows that a row of register tiles reads.
+bool copies_rows(const Stage &stage, int64_t register_rows);
+
 // Whether a task may copy its input a vector of channels at a time, so that pixels lie side by side.
 bool may_copy_vectors(const StageGroup &group, const Target &target);
 

@@ -106,6 +106,20 @@ TEST(ScheduleTable, KnobsMayComeInAnyOrderAndPrintInOne) {
               "depthwise(columns=3, parts=2, channel_parts=1, channels_outside=0, copies=0)");
 }
 
+// Groups of 8 channels are half a cache line, and a shuffle sends a group's channels to every line: threads that took
+// groups would write the same lines. Groups of 16 channels are one line each.
+TEST(ScheduleTable, ThreadsTakePixelsWhereGroupsShareCacheLines) {
+    const auto parts = [](const std::string &line) {
+        Target target{};
+        target.threads = 2;
+        const Result<Plan> plan = make_plan(layer_of(line), target);
+        return plan ? plan->schedules().front().knob("parts") : std::nullopt;
+    };
+    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 64] -> conv(64, 3x3, groups=8, stride=2)"), 2);
+    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 128] -> conv(128, 3x3, groups=8, stride=2)"), 1);
+    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 128] -> conv(128, 3x3, groups=8, stride=2) -> shuffle(8)"), 2);
+}
+
 TEST(ScheduleTable, ARefusedLayerSaysWhatEachAlgorithmSaid) {
     const Result<Plan> plan =
         make_plan(layer_of("f32 nhwc[1, 46341, 46341, 1] -> conv(1, 1x1, stride=22999)"), Target{});
