@@ -121,8 +121,7 @@ def machine_model():
 def entry_of(family, layer, measured, machine):
     return {"family": family, "name": layer["name"], "layer": layer["layer"],
             "nominal_flops": 2 * layer["nominal_macs"], "real_flops": 2 * layer["real_macs"], "bytes": layer["bytes"],
-            "machine": {**machine, **measured["machine"]}, "steady_rounds": measured["steady_rounds"],
-            "results": measured["results"]}
+            **measured, "machine": {**machine, **measured["machine"]}}
 
 
 def chosen_peers(options):

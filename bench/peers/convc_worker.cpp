@@ -6,7 +6,7 @@
 //         bound.npy (what an f32 kernel may differ by)  ->  {}
 //     {"do": "machine"}  ->  {"target", "threads", "fma_peak", "fma_peak_one_thread", "l2", "l3", "dram", "l2_bytes",
 //     ...}
-//     {"do": "burst"}    ->  {"gflops": of multiply-adds over the last 5 ms}
+//     {"do": "burst"}    ->  {"gflops": of multiply-adds over the last 5 ms, "round_trip": nanoseconds between cores}
 //     {"do": "clear_caches"}  ->  {}
 #include <fmt/format.h>
 
@@ -20,6 +20,7 @@
 #include "compiler/driver/session.h"
 #include "compiler/driver/tensor_io/npy.h"
 #include "compiler/measure/bandwidth.h"
+#include "compiler/measure/round_trip.h"
 #include "compiler/plan/host_target.h"
 #include "compiler/reference/reference.h"
 
@@ -67,7 +68,9 @@ public:
         const std::string what = request.at("do");
         if (what == "data") return write_data(request.at("source"), request.at("folder"));
         if (what == "machine") return machine();
-        if (what == "burst") return {{"gflops", peak().burst()}};
+        if (what == "burst") {
+            return {{"gflops", peak().burst()}, {"round_trip", measure_round_trip(kernel_threads())}};
+        }
         if (what == "clear_caches") {
             clear_caches(host_target(), kernel_threads());
             return Json::object();

@@ -1,7 +1,7 @@
 """One layer in all libraries: the numbers, what each makes of them, and the times in interleaved rounds.
 
-A round times every library once, in random order, between two bursts of the FMA peak; a round in which the peak drifts
-counts only where there are no better ones.
+A round times every library once, in random order, between two bursts of the FMA peak and of a cache line's way between
+the cores; a round in which either drifts counts only where there are no better ones.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import numpy
 from bench.peers.process import WorkerFailed
 
 DRIFT = 0.03  # of the peak, that a round may have
+FAR = 1.5  # times the shortest way between the cores: a hypervisor may have moved one to another L3
 SLOW = 3.0  # a library so many times slower than the best is left out of further rounds
 ROUNDS_BEFORE_DROPPING = 1
 ATTEMPTS = 2  # rounds tried for each that is wanted
@@ -66,8 +67,25 @@ class Contestant:
                     key: self.facts[key] for key in ("origin", "packed_bytes", "workspace_bytes") if key in self.facts}
 
 
+class Steadiness:
+    """The best that the machine has shown: of the peak for a layer (it falls as the machine warms up), of the way between
+    the cores over a whole run."""
+
+    round_trip = float("inf")
+
+    def __init__(self):
+        self.peak, self.round_trips = 0.0, []
+
+    def judge(self, bursts):
+        self.round_trips += [burst["round_trip"] for burst in bursts]
+        Steadiness.round_trip = min(Steadiness.round_trip, *self.round_trips)
+        self.peak = max(self.peak, *(burst["gflops"] for burst in bursts))
+        return all(burst["gflops"] >= (1 - DRIFT) * self.peak and
+                   burst["round_trip"] <= FAR * Steadiness.round_trip for burst in bursts)
+
+
 def run_round(contestants, ours, options):
-    before = ours.ask("burst")["gflops"]
+    before = ours.ask("burst")
     times = {}
     for contestant in random.sample(contestants, len(contestants)):
         if options.cold:
@@ -78,27 +96,25 @@ def run_round(contestants, ours, options):
             times[contestant] = (min(samples), statistics.median(samples))
         else:
             times[contestant] = contestant.time(options.seconds)
-    after = ours.ask("burst")["gflops"]
-    return times, before, after
+    return times, [before, ours.ask("burst")]
 
 
 def run_rounds(contestants, ours, options):
-    """Fills in the contestants' rounds; returns the best peak seen."""
-    peak, steady_rounds = 0.0, 0
+    """Fills in the contestants' rounds; returns how many were steady, and what the machine showed."""
+    steady_rounds, steadiness = 0, Steadiness()
     for attempt in range(options.rounds * ATTEMPTS):
         racing = contestants
         if attempt >= ROUNDS_BEFORE_DROPPING and contestants:
             fastest = min(contestant.best() for contestant in contestants)
             racing = [contestant for contestant in contestants if contestant.best() <= SLOW * fastest]
-        times, before, after = run_round(racing, ours, options)
-        peak = max(peak, before, after)
-        steady = min(before, after) >= (1 - DRIFT) * peak
+        times, bursts = run_round(racing, ours, options)
+        steady = steadiness.judge(bursts)
         steady_rounds += steady
         for contestant, (minimum, median) in times.items():
             contestant.rounds.append((minimum, median, steady))
         if steady_rounds == options.rounds:
             break
-    return peak, steady_rounds
+    return steady_rounds, steadiness
 
 
 def measure_layer(layer, source, machine_worker, workers, options):
@@ -113,7 +129,8 @@ def measure_layer(layer, source, machine_worker, workers, options):
             name = "".join(c for c in contestant.worker.name if c.isalnum())
             contestant.prepare({"layer": layer, "source": source, "folder": str(folder), "name": name}, folder)
         before = machine_worker.ask("machine")
-        peak, steady = run_rounds([c for c in contestants if not c.error], machine_worker, options)
+        racing = [contestant for contestant in contestants if not contestant.error]
+        steady, steadiness = run_rounds(racing, machine_worker, options)
         after = machine_worker.ask("machine")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -121,6 +138,6 @@ def measure_layer(layer, source, machine_worker, workers, options):
             with contextlib.suppress(WorkerFailed):
                 worker.ask("release")
     machine = {key: max(before[key], after[key]) for key in ("fma_peak", "fma_peak_one_thread", "l2", "l3", "dram")}
-    machine["fma_peak"] = max(machine["fma_peak"], peak)
-    return {"machine": machine, "steady_rounds": steady,
+    machine["fma_peak"] = max(machine["fma_peak"], steadiness.peak)
+    return {"machine": machine, "steady_rounds": steady, "round_trips": steadiness.round_trips,
             "results": {contestant.worker.name: contestant.result() for contestant in contestants}}

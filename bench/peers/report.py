@@ -215,7 +215,8 @@ def markdown(entries, context, picture):
         "*Workspace* is the scratch memory of a call, *schedule* where convc's comes from. bench/README.md has the method.",
         "",
         f"FMA peak {machine['fma_peak']:.0f} GFLOP/s ({machine['fma_peak_one_thread']:.0f} with one thread), L2 "
-        f"{machine['l2']:.0f}, L3 {machine['l3']:.0f}, DRAM {machine['dram']:.0f} GB/s. "
+        f"{machine['l2']:.0f}, L3 {machine['l3']:.0f}, DRAM {machine['dram']:.0f} GB/s; a cache line between cores "
+        f"and back {round_trips(entries)} ns. "
         + "; ".join(f"{name} {version}" for name, version in context["versions"].items()) + ".",
         "",
         *markdown_table([["family", "geometric mean", "lowest", "layers"],
@@ -237,6 +238,13 @@ def markdown(entries, context, picture):
     if failed:
         lines += ["", "## What did not run", "", *failed]
     return "\n".join(lines) + "\n"
+
+
+def round_trips(entries):
+    """The shortest, and the longest where rounds differed by more than chance."""
+    seen = [nanoseconds for entry in entries for nanoseconds in entry["round_trips"]]
+    low, high = min(seen, default=0), max(seen, default=0)
+    return f"{low:.0f}" if high <= 1.5 * low else f"{low:.0f} to {high:.0f}"
 
 
 def write(prefix, entries, context):

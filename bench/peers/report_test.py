@@ -16,7 +16,7 @@ def entry(name, ours, peers, family="dense", flops=2_000_000, size=1000):
                          "workspace_bytes": 1_250_000}}
     results |= {peer: {"minimum": seconds, "median": seconds, "note": ""} for peer, seconds in peers.items()}
     return {"family": family, "name": name, "layer": name, "nominal_flops": flops, "real_flops": flops, "bytes": size,
-            "machine": MACHINE, "steady_rounds": 8, "results": results}
+            "machine": MACHINE, "steady_rounds": 8, "round_trips": [60.0, 70.0], "results": results}
 
 
 def written(entries, sizes):
@@ -54,6 +54,12 @@ class Report(unittest.TestCase):
         self.assertAlmostEqual(rows["1x1"][0], 2)
         self.assertAlmostEqual(rows["all"][0], 2)
         self.assertEqual(rows["all"][2], 3)
+
+    def test_the_way_between_the_cores_is_a_range_where_it_changed(self):
+        entries = [entry("a", 1e-3, {}), entry("b", 1e-3, {})]
+        self.assertEqual(report.round_trips(entries), "60")
+        entries[1]["round_trips"] = [65.0, 350.0]
+        self.assertEqual(report.round_trips(entries), "60 to 350")
 
     def test_the_roofline_takes_the_level_that_holds_the_layer(self):
         def bound(flops, size):

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <thread>
 
+#include "compiler/measure/all_cpus.h"
 #include "compiler/measure/bandwidth.h"
 #include "compiler/measure/fma_peak.h"
+#include "compiler/measure/round_trip.h"
 #include "compiler/measure/time_kernel.h"
 #include "compiler/plan/host_target.h"
 
@@ -67,6 +69,15 @@ TEST(TimeKernel, RunsSomethingElseInBetween) {
     const Timing timing = time_kernel([] {}, {.repeats = 0, .budget_seconds = 0.01}, [&] { between++; });
     EXPECT_GE(between, 4);
     EXPECT_GE(timing.repeats, 5);
+}
+
+TEST(RoundTrip, IsSomeNanosecondsBetweenTwoThreadsAndNothingForOne) {
+    EXPECT_EQ(measure_round_trip(1), 0);
+    const double nanoseconds = measure_round_trip(2);
+    EXPECT_LT(nanoseconds, 1e6);
+    if (useful_threads(2) == 2) {
+        EXPECT_GT(nanoseconds, 5);
+    }
 }
 
 TEST(Bandwidth, FallsWithTheDistance) {

@@ -120,6 +120,21 @@ TEST(ScheduleTable, ThreadsTakePixelsWhereGroupsShareCacheLines) {
     EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 128] -> conv(128, 3x3, groups=8, stride=2) -> shuffle(8)"), 2);
 }
 
+// A chain's vectors run over channels: where those lie apart, putting them side by side costs more than a short chain
+// saves, and less than one with twelve times as much between its stages.
+TEST(ScheduleTable, AChainOfPlanesHasToSaveMoreThanItScatters) {
+    const auto kernels = [](const std::string &line) {
+        Target target{};
+        target.threads = 2;
+        const Result<Plan> plan = make_plan(layer_of(line), target);
+        return plan ? plan->schedules().size() : 0;
+    };
+    const std::string separable = " -> depthwise(3x3, pad=1) -> conv(64, 1x1)";
+    EXPECT_EQ(kernels("f32 nhwc[1, 112, 112, 32]" + separable), 1);
+    EXPECT_EQ(kernels("f32 nchw[1, 32, 112, 112]" + separable), 2);
+    EXPECT_EQ(kernels("f32 nchw[1, 24, 56, 56] -> conv(288, 1x1) -> depthwise(3x3) -> conv(24, 1x1)"), 1);
+}
+
 TEST(ScheduleTable, ARefusedLayerSaysWhatEachAlgorithmSaid) {
     const Result<Plan> plan =
         make_plan(layer_of("f32 nhwc[1, 46341, 46341, 1] -> conv(1, 1x1, stride=22999)"), Target{});
