@@ -59,7 +59,10 @@ int thread_count(std::string_view word) {
 }  // namespace
 
 int Target::vector_lanes() const {
-    return facts(isa).lanes;
+    return half_vectors ? facts(isa).lanes / 2 : facts(isa).lanes;
+}
+bool Target::splits_vectors() const {
+    return isa == Isa::avx512 && cpu == "znver4" && !half_vectors;
 }
 int Target::vector_registers() const {
     return facts(isa).registers;

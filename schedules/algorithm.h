@@ -41,7 +41,7 @@ struct KernelArgument {
 struct KernelRequest {
     StageGroup group;
     Schedule schedule;
-    Target target;
+    Target target;  // with vectors as wide as the schedule has them: vector_width.h
 };
 
 // One integer of a schedule, and the values it may take.
@@ -70,6 +70,9 @@ struct Algorithm {
     // Why another algorithm is the better choice for a group that this one computes too; nullopt when none is. A pinned
     // schedule does not ask.
     std::optional<std::string> (*reluctance)(const StageGroup &group, const Target &target) = nullptr;
+    // Modelled time of the default schedule, in units of which nothing is known but that they are the same for vectors
+    // of every width; nullptr: it has whole vectors.
+    double (*time)(const StageGroup &group, const Target &target) = nullptr;
 
     std::optional<std::string> is_reluctant(const StageGroup &group, const Target &on) const {
         return reluctance ? reluctance(group, on) : std::nullopt;

@@ -569,7 +569,8 @@ Algorithm chain_algorithm() {
             refusal,        chain_knobs,
             chain_conflict, chain_default_schedule,
             arguments,      notes,
-            most_stages,    chain_reluctance};
+            most_stages,    chain_reluctance,
+            chain_time};
 }
 
 }  // namespace convc

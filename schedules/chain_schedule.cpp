@@ -178,6 +178,18 @@ std::optional<std::string> chain_reluctance(const StageGroup &group, const Targe
     return std::nullopt;
 }
 
+double chain_time(const StageGroup &group, const Target &target) {
+    const ChainShape shape({group, chain_default_schedule(group, target), target});
+    double time = 0;
+    for (int i = 0; i <= shape.last(); i++) {
+        if (shape.link(i).depthwise) continue;  // as fast in halves as in whole vectors
+        const RegisterTile tile{shape.vectors(i), shape.columns(i)};
+        time +=
+            stage_work(shape.stage(i)) * lane_cycles(tile, shape.link(i).channels, row_columns(shape, i), 1, target);
+    }
+    return time;
+}
+
 std::optional<std::string> chain_workspace_conflict(const KernelRequest &request) {
     const int64_t chain = ChainShape(request).workspace_bytes(), sequence = sequence_workspace_bytes(request.group);
     if (chain <= sequence) return std::nullopt;

@@ -273,12 +273,13 @@ double ChainShape::repeated_work() const {
     return thread_work() - chain_work(request_.group) * pieces / all;
 }
 
+double stage_work(const Stage &stage) {
+    return work_of_step(stage, view_height) * static_cast<double>(extent_along(stage.output, view_height));
+}
+
 double chain_work(const StageGroup &group) {
     double work = 0;
-    for (const ChainLink &link : chain_links(group)) {
-        const Stage &stage = group.stage(link.stage);
-        work += work_of_step(stage, view_height) * static_cast<double>(extent_along(stage.output, view_height));
-    }
+    for (const ChainLink &link : chain_links(group)) work += stage_work(group.stage(link.stage));
     return work;
 }
 

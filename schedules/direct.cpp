@@ -178,9 +178,10 @@ int64_t strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
            stage.groups * 4;
 }
 
+constexpr int64_t many_pixels = 5040;  // which no register tile divides badly
+
 // Tasks of some 32 x 8 outputs, or fewer where their strip would not stay in half of L2.
 Schedule default_tiles(const StageGroup &group, const Target &target) {
-    constexpr int64_t many_pixels = 5040;  // which no register tile divides badly
     const Stage &stage = group.stage(0);
     const RegisterTile tile = best_register_tile(group_channels(stage), many_pixels, target);
     const bool one_row = grouped_output(group)[view_height].extent == 1;
@@ -324,6 +325,18 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     return schedule;
 }
 
+double time(const StageGroup &whole, const Target &target) {
+    const StageGroup group = convolution_of(whole);
+    const int64_t channels = group_channels(group.stage(0));
+    if (in_tiles(group)) {
+        return lane_cycles(best_register_tile(channels, many_pixels, target), channels, many_pixels, 1, target);
+    }
+    const int64_t width = grouped_output(group)[view_width].extent;
+    const auto [schedule, tile] = default_tile(group, target);
+    if (has_pixel_vectors(schedule)) return lane_cycles(tile, width, channels, pixel_load(group, target), target);
+    return lane_cycles(tile, channels, width, 1, target);
+}
+
 Schedule default_schedule(const StageGroup &group, const Target &target) {
     return with_stages_knob(group, default_of_convolution(convolution_of(group), groups_share_lines(group), target));
 }
@@ -453,6 +466,7 @@ private:
         y.split(v_.x, xo, xi, pixel_tile_, TailStrategy::ShiftInwards);
         std::vector<Halide::VarOrRVar> order{ci, xi};
         if (pixel_vectors) order = {xi, ci};
+        if (cuts_vectors()) order.insert(order.begin(), lane_);
         const std::vector<Halide::VarOrRVar> tiles_of_pixels{xo, v_.y, v_.z};
         if (pixels_outside) order.emplace_back(co);
         order.insert(order.end(), tiles_of_pixels.begin(), tiles_of_pixels.end());
@@ -483,6 +497,7 @@ private:
         y.split(v_.x, xo, xi, pixel_tile_, TailStrategy::RoundUp);
         std::vector<Halide::VarOrRVar> order{ci, xi, xo, v_.y, co};
         if (pixels_outside) order = {ci, xi, co, xo, v_.y};
+        if (cuts_vectors()) order.insert(order.begin(), lane_);
         order.insert(order.end(), {v_.z, across, down, v_.g, v_.n});
         y.reorder(order);
         vectorize_tile(ci, xi);
@@ -496,14 +511,27 @@ private:
 
     bool whole_channel_tiles() const { return group_channels(convolution()) % tile_ == 0; }
 
+    // Whether the last vector of a group, but no tile, has a tail. Elsewhere the whole tile has it: Halide does not cut
+    // a loop again whose tail is stored under a mask, so that the tile is one long vector there. (One of 24 lanes LLVM
+    // takes apart into 16 and 8, and adds them up so.)
+    bool cuts_vectors() const {
+        const int64_t all = ceil_divided(group_channels(convolution()), lanes());
+        return !pixel_vectors && !whole_channel_tiles() && all % vectors == 0;
+    }
+
     void split_channels(const Var &co, const Var &ci) {
+        if (cuts_vectors()) {
+            output().split(v_.c, ci, lane_, lanes(), TailStrategy::PredicateStores).split(ci, co, ci, vectors);
+            return;
+        }
         const TailStrategy tail = pixel_vectors ? TailStrategy::GuardWithIf : TailStrategy::PredicateStores;
         output().split(v_.c, co, ci, tile_, whole_channel_tiles() ? TailStrategy::RoundUp : tail);
     }
 
     void vectorize_tile(const Var &ci, const Var &xi) {
-        // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
-        if (pixel_vectors)
+        if (cuts_vectors())
+            output().vectorize(lane_).unroll(ci);
+        else if (pixel_vectors)
             output().vectorize(xi, lanes()).unroll(ci);
         else if (whole_channel_tiles())
             output().vectorize(ci, lanes()).unroll(ci);
@@ -513,6 +541,7 @@ private:
     }
 
     ActivationVars v_;
+    Var lane_{"lane"};
     RDom r_;
     Func source_{"source"}, accumulator_{"accumulator"};
     FoldedShuffle folded_;
@@ -555,7 +584,8 @@ Algorithm direct_algorithm() {
             refusal,   knobs,
             conflict,  default_schedule,
             arguments, fold_notes,
-            2};
+            2,         nullptr,
+            time};
 }
 
 }  // namespace convc

@@ -1,6 +1,7 @@
 #include "schedules/epilogue.h"
 
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -50,13 +51,16 @@ Expr at_least(const Expr &value, float low) {
 Expr at_most(const Expr &value, float high) {
     return choose(between(ordered(value), ordered(high), positive_infinity), high, value);
 }
-Expr clamped(const Expr &value, float low, float high) {
-    return at_most(at_least(value, low), high);
-}
-
 // Negative numbers, -infinity too, are the bit patterns up to that of -infinity; negative NaNs lie above it.
 Expr relu(const Expr &value) {
     return choose(bits_of(value) > negative_infinity, value, 0.0f);
+}
+
+// Of numbers without a sign, bits are in order as they are: 5 instructions for relu6, not 12.
+Expr clamped(const Expr &value, float low, float high) {
+    if (low != 0 || std::signbit(high)) return at_most(at_least(value, low), high);
+    const Expr positive = relu(value);
+    return choose(between(bits_of(positive), std::bit_cast<int32_t>(high), positive_infinity), high, positive);
 }
 
 // `result`, computed from `value` by arithmetic that knows no NaN.

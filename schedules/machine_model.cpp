@@ -13,7 +13,24 @@ int64_t rounded_up(int64_t value, int64_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
 }
 
+// What whole tiles compute, by what is wanted.
+double share_computed(const RegisterTile &tile, int64_t channels, int64_t pixels, const Target &target) {
+    const int64_t channel_tile = tile.vectors * target.vector_lanes();
+    return static_cast<double>(rounded_up(channels, channel_tile)) / static_cast<double>(channels) *
+           static_cast<double>(rounded_up(pixels, tile.columns)) / static_cast<double>(pixels);
+}
+
 }  // namespace
+
+double lane_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
+                   const Target &target) {
+    const double turns = target.splits_vectors() ? 2 : 1;
+    const auto fmas = static_cast<double>(tile.vectors * tile.columns);
+    const double loads = static_cast<double>(tile.vectors) * vector_load * turns + static_cast<double>(tile.columns);
+    const double cycles =
+        std::max({fmas * turns / fmas_per_cycle, loads / loads_per_cycle, static_cast<double>(fma_latency)});
+    return cycles * share_computed(tile, channels, pixels, target) / fmas / target.vector_lanes();
+}
 
 double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target) {
@@ -21,12 +38,8 @@ double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, d
     const auto vectors = static_cast<double>(tile.vectors);
     const double loads = vectors * vector_load + static_cast<double>(tile.columns);
     const double cycles = std::max({fmas / fmas_per_cycle, loads / loads_per_cycle, static_cast<double>(fma_latency)});
-    const int64_t channel_tile = tile.vectors * target.vector_lanes();
-    const double channel_waste =
-        static_cast<double>(rounded_up(channels, channel_tile)) / static_cast<double>(channels);
-    const double pixel_waste = static_cast<double>(rounded_up(pixels, tile.columns)) / static_cast<double>(pixels);
     // Where the model sees no difference, fewer loads; weights count twice, since their panel comes from L2.
-    return cycles / fmas * channel_waste * pixel_waste + 0.02 * (loads + vectors) / fmas;
+    return cycles / fmas * share_computed(tile, channels, pixels, target) + 0.02 * (loads + vectors) / fmas;
 }
 
 bool fits_registers(const RegisterTile &tile, const Target &target) {

@@ -23,7 +23,12 @@ bool fits_registers(const RegisterTile &tile, const Target &target);
 double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target);
 
-// The tile with the fewest, of at most so many vectors.
+// The same a useful lane, which compares vectors of every width: on a CPU that computes with a whole register in two
+// turns, such a vector takes two turns to load, too.
+double lane_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
+                   const Target &target);
+
+// The tile with the fewest cycles, of at most so many vectors.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1,
                                 int64_t most_vectors = 4);
 

@@ -10,6 +10,7 @@
 #include "compiler/codegen/function_memory.h"
 #include "schedules/group_generator.h"
 #include "schedules/schedule_table.h"
+#include "schedules/vector_width.h"
 
 namespace convc {
 namespace {
@@ -128,7 +129,8 @@ std::string function_name(const std::string &symbol, const char *kind, size_t in
 
 GroupFunctions build_group(const Plan &plan, size_t index, const std::string &symbol, Module &module) {
     const PlannedGroup &planned = plan.groups[index];
-    const KernelRequest request{{&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target};
+    const StageGroup stages{&plan.layer, planned.first_stage, planned.stage_count};
+    const KernelRequest request = kernel_request(stages, planned.schedule, plan.target);
     const Algorithm *algorithm = algorithm_named(planned.schedule.algorithm);
 
     GroupFunctions group;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "schedules/schedule_table.h"
+#include "schedules/vector_width.h"
 
 namespace convc {
 namespace {
@@ -60,16 +61,20 @@ std::vector<std::string> not_fused(const Plan &plan, const PlannedGroup &planned
     return lines;
 }
 
+KernelRequest request_of(const Plan &plan, const PlannedGroup &planned) {
+    return kernel_request({&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target);
+}
+
 std::vector<Knob> knobs(const Plan &plan, const PlannedGroup &planned) {
     const Algorithm *algorithm = algorithm_named(planned.schedule.algorithm);
     if (!algorithm) return {};
-    return algorithm->knobs({&plan.layer, planned.first_stage, planned.stage_count}, plan.target);
+    return written_knobs(*algorithm, request_of(plan, planned));
 }
 
 std::vector<std::string> notes(const Plan &plan, const PlannedGroup &planned) {
     const Algorithm *algorithm = algorithm_named(planned.schedule.algorithm);
     if (!algorithm || !algorithm->notes) return {};
-    return algorithm->notes({{&plan.layer, planned.first_stage, planned.stage_count}, planned.schedule, plan.target});
+    return algorithm->notes(request_of(plan, planned));
 }
 
 std::string group_text(const Plan &plan, const PlannedGroup &planned) {

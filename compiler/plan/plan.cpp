@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "schedules/schedule_table.h"
+#include "schedules/vector_width.h"
 
 namespace convc {
 
@@ -115,8 +116,8 @@ PlannedGroup plan_group(const StageGroup &group, const Target &target) {
             planned.refusals.push_back({std::string(algorithm.name), *reason});
             continue;
         }
-        Schedule schedule = algorithm.default_schedule(group, target);
-        if (const auto reason = schedule_refusal(algorithm, {group, schedule, target})) {
+        Schedule schedule = default_of_any_width(algorithm, group, target);
+        if (const auto reason = schedule_refusal(algorithm, kernel_request(group, schedule, target))) {
             planned.refusals.push_back({std::string(algorithm.name), *reason});
             continue;
         }
@@ -148,8 +149,8 @@ namespace {
 
 Result<PlannedGroup> pin_group(const StageGroup &group, const Schedule &schedule, const Target &target) {
     const Algorithm *algorithm = algorithm_named(schedule.algorithm);
-    const KernelRequest request{group, schedule, target};
-    if (const auto reason = algorithm->refusal(group, target)) {
+    const KernelRequest request = kernel_request(group, schedule, target);
+    if (const auto reason = algorithm->refusal(group, request.target)) {
         std::string stages;
         for (int i = 0; i < group.count; i++) {
             stages += (i ? " -> " : "") + print_stage(*group.layer, group.first + i);
@@ -157,11 +158,15 @@ Result<PlannedGroup> pin_group(const StageGroup &group, const Schedule &schedule
         return Error{Failure::invalid_input,
                      fmt::format("{} cannot compute {}: {}", schedule.algorithm, stages, *reason)};
     }
+    if (const auto reason = width_refusal(schedule, target)) {
+        return Error{Failure::invalid_input, fmt::format("{}: {}", print_schedule(schedule), *reason)};
+    }
     if (Status status = check_knobs(*algorithm, request); !status) return status.error();
     if (const auto reason = packing_refusal(*algorithm, request)) {
         return Error{Failure::invalid_input, fmt::format("{}: {}", print_schedule(schedule), *reason)};
     }
-    return PlannedGroup{group.first, group.count, ordered(*algorithm, request), {}};
+    const Schedule written = written_schedule({group, ordered(*algorithm, request), request.target});
+    return PlannedGroup{group.first, group.count, written, {}};
 }
 
 // How many stages a schedule computes: its knob `stages`, which algorithms of several have.

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "schedules/schedule_table.h"
+#include "schedules/vector_width.h"
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/random_layer.h"
 #include "tests/support/sample_size.h"
@@ -13,7 +14,9 @@ namespace {
 
 // A random point of the algorithm's space that it accepts; nullopt where none was found.
 std::optional<Schedule> draw_schedule(test::Random &random, const Algorithm &algorithm, const StageGroup &group,
-                                      const Target &target) {
+                                      Target target) {
+    target.half_vectors = target.isa == Isa::avx512 && random.between(0, 1) == 1;
+    if (algorithm.refusal(group, target)) return std::nullopt;
     const std::vector<Knob> knobs = algorithm.knobs(group, target);
     for (int attempt = 0; attempt < 1000; attempt++) {
         Schedule schedule{std::string(algorithm.name), {}};
@@ -22,7 +25,7 @@ std::optional<Schedule> draw_schedule(test::Random &random, const Algorithm &alg
             const int64_t value = random.pick<int64_t>({knob.low, knob.high, random.between(knob.low, knob.high)});
             schedule.knobs.emplace_back(knob.name, value);
         }
-        if (!algorithm.conflict({group, schedule, target})) return schedule;
+        if (!algorithm.conflict({group, schedule, target})) return written_schedule({group, schedule, target});
     }
     return std::nullopt;
 }

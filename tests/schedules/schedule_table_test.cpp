@@ -96,6 +96,32 @@ TEST(ScheduleTable, PinnedSchedulesAreCheckedKnobByKnob) {
     EXPECT_NE(refusal_of(line, "depthwise(columns=8)").find("one input channel a group"), std::string::npos);
 }
 
+// 20 channels are 32 lanes of whole vectors of 16, and 24 of halves: worth it where halves are as fast.
+TEST(ScheduleTable, HalfVectorsAreTakenWhereTheyWasteLessAndCostNothing) {
+    const Layer layer = layer_of("f32 nhwc[1, 28, 28, 240] -> conv(60, 1x1, groups=3)");
+    const auto half = [&](const std::string &target) {
+        const Result<Plan> plan = make_plan(layer, *parse_target(target));
+        return plan ? plan->schedules().front().knob("half_vectors").value_or(0) : -1;
+    };
+    EXPECT_EQ(half("x86-64-linux-avx512 znver4 2t"), 1);
+    EXPECT_EQ(half("x86-64-linux-avx512 2t"), 0);
+    EXPECT_EQ(half("x86-64-linux-avx2-fma 2t"), 0);
+}
+
+TEST(ScheduleTable, TheWidthOfVectorsIsAKnobOfTargetsThatHaveTwo) {
+    const Layer layer = layer_of("f32 nhwc[1, 28, 28, 24] -> conv(24, 1x1)");
+    const auto pinned = [&](const std::string &target, const std::string &width) {
+        const std::string text = "direct(vectors=3, columns=8, parts=2, channel_parts=1, pixels_outside=0, unroll=1";
+        const Result<Plan> plan = make_pinned_plan(layer, *parse_target(target), {*parse_schedule(text + width + ")")});
+        return plan ? print_schedules(plan->schedules()).substr(text.size()) : plan.error().message;
+    };
+    const std::string avx512 = "x86-64-linux-avx512";
+    EXPECT_EQ(pinned(avx512, ", half_vectors=1"), ", half_vectors=1)");
+    EXPECT_NE(pinned(avx512, "").find("vectors=3 is outside 1..2"), std::string::npos);
+    EXPECT_NE(pinned(avx512, ", half_vectors=2").find("outside 0..1"), std::string::npos);
+    EXPECT_NE(pinned("x86-64-linux-avx2-fma", ", half_vectors=1").find("one width"), std::string::npos);
+}
+
 TEST(ScheduleTable, KnobsMayComeInAnyOrderAndPrintInOne) {
     const Layer layer = layer_of("f32 nhwc[1, 8, 8, 16] -> depthwise(3x3)");
     const Result<Schedule> shuffled =

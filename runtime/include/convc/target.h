@@ -23,9 +23,11 @@ struct Target {
     int64_t l1_bytes = 32 << 10;
     int64_t l2_bytes = 512 << 10;
     int64_t l3_bytes = 8 << 20;
+    bool half_vectors = false;  // of registers, only the lower halves are used
 
-    int vector_lanes() const;          // f32 lanes of one register
+    int vector_lanes() const;          // f32 lanes of one register, or of the half that is used
     int vector_registers() const;      // architectural vector registers
+    bool splits_vectors() const;       // computes with a whole register in two turns: halves are as fast
     int cpu_level() const;             // what convc_kernel_cpu_level_v1() returns at least on a CPU that runs its code
     std::string isa_word() const;      // "avx2"
     std::string architecture() const;  // "x86-64", "arm-64": what the targets of one library have in common
