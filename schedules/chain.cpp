@@ -30,6 +30,7 @@
 #include "schedules/chain_channels.h"
 #include "schedules/chain_schedule.h"
 #include "schedules/chain_shape.h"
+#include "schedules/channel_tiles.h"
 #include "schedules/group_generator.h"
 #include "schedules/padding.h"
 #include "schedules/parallel_parts.h"
@@ -395,16 +396,14 @@ private:
         const Var along = shape_->along_width() ? v_.x : v_.y;
         y.split(along, part, along, as_int(shape_->piece()), TailStrategy::ShiftInwards);
         y.split(along, strip_, along, rows, TailStrategy::ShiftInwards);
-        const bool whole = view[view_channel].extent % shape_->channel_tile(last) == 0;
-        const Var inner = schedule_tiles(last, y, whole ? TailStrategy::RoundUp : TailStrategy::PredicateStores,
-                                         {strip_, v_.z, part, v_.n});
+        const Var inner = schedule_tiles(last, y, as_int(shape_->link(last).channels), {strip_, v_.z, part, v_.n});
         y.fuse(part, v_.n, task_).parallel(task_).never_partition({strip_, v_.z, task_});
         schedule_accumulator(last, y, inner);
     }
 
     void schedule_strip(int i) {
         Func strip = at(i).strip;
-        const Var inner = schedule_tiles(i, strip, TailStrategy::RoundUp, {v_.z, v_.n});
+        const Var inner = schedule_tiles(i, strip, as_int(shape_->stored_channels(i)), {v_.z, v_.n});
         in_strips(i);
         strip.bound(v_.c, 0, as_int(shape_->stored_channels(i))).bound(v_.g, 0, as_int(shape_->link(i).groups));
         const Range across = shape_->along_width() ? shape_->strip_height(i) : shape_->strip_columns(i);
@@ -426,27 +425,39 @@ private:
         }
     }
 
-    // Cuts one strip into register tiles; returns the loop in which one is computed.
-    Var schedule_tiles(int i, Func func, TailStrategy tail, const std::vector<Var> &outer) {
-        Var co("co"), ci("ci"), xo("xo"), xi("xi");
-        const bool depthwise = shape_->link(i).depthwise;
-        func.split(v_.c, co, ci, as_int(shape_->channel_tile(i)), depthwise ? TailStrategy::ShiftInwards : tail);
+    // Cuts one strip of so many channels into register tiles; returns the loop in which one is computed.
+    Var schedule_tiles(int i, Func func, int channels, const std::vector<Var> &outer) {
+        Var co("co"), xo("xo"), xi("xi");
+        if (shape_->link(i).depthwise) return schedule_depthwise_tiles(i, func, outer);
+        const ChannelTiles tiles(func, v_.c, channels, as_int(shape_->vectors(i)), as_int(shape_->lanes(i)), co);
         func.split(v_.x, xo, xi, as_int(shape_->columns(i)), TailStrategy::ShiftInwards);
-        std::vector<Halide::VarOrRVar> order{ci, xi, xo, v_.y, co, v_.g};
-        if (depthwise) order = {ci, xi, co, xo, v_.y, v_.g};
-        if (i == shape_->ring() && i > 0) order = {ci, xi, xo, co, v_.g, v_.y};  // strips before it, row by row
+        std::vector<Halide::VarOrRVar> order = tiles.loops();
+        order.insert(order.end(), {xi, xo});
+        // The ring's rows one after the other: strips before it are computed row by row.
+        if (i == shape_->ring() && i > 0) {
+            order.insert(order.end(), {co, v_.g, v_.y});
+        } else {
+            order.insert(order.end(), {v_.y, co, v_.g});
+        }
         order.insert(order.end(), outer.begin(), outer.end());
         func.reorder(order);
-        // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
-        if (!depthwise && tail == TailStrategy::PredicateStores) {
-            func.vectorize(ci);
-        } else {
-            func.vectorize(ci, as_int(shape_->lanes(i))).unroll(ci);
-        }
-        func.unroll(xi).never_partition({v_.y, v_.g});
-        if (!depthwise) func.never_partition(xo);
-        if (!depthwise && !reads_operands()) func.never_partition(co);
-        return depthwise && !(i == shape_->ring() && i > 0) ? co : xo;
+        tiles.vectorize(func);
+        func.unroll(xi).never_partition({v_.y, v_.g, xo});
+        if (!reads_operands()) func.never_partition(co);
+        return xo;
+    }
+
+    Var schedule_depthwise_tiles(int i, Func func, const std::vector<Var> &outer) {
+        Var co("co"), ci("ci"), xo("xo"), xi("xi");
+        const bool is_ring = i == shape_->ring() && i > 0;
+        func.split(v_.c, co, ci, as_int(shape_->channel_tile(i)), TailStrategy::ShiftInwards);
+        func.split(v_.x, xo, xi, as_int(shape_->columns(i)), TailStrategy::ShiftInwards);
+        std::vector<Halide::VarOrRVar> order{ci, xi, co, xo, v_.y, v_.g};
+        if (is_ring) order = {ci, xi, xo, co, v_.g, v_.y};
+        order.insert(order.end(), outer.begin(), outer.end());
+        func.reorder(order);
+        func.vectorize(ci, as_int(shape_->lanes(i))).unroll(ci).unroll(xi).never_partition({v_.y, v_.g});
+        return is_ring ? xo : co;
     }
 
     void schedule_accumulator(int i, Func consumer, const Var &inner) {

@@ -1,0 +1,34 @@
+// The register tile, knobs and defaults of `direct`: what limits them, and what the machine model chooses. Part of
+// direct.cpp. A `request` or `group` is of the convolution alone, except where it is said to be whole.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schedules/algorithm.h"
+
+namespace convc::direct {
+
+int64_t channel_tile(const KernelRequest &request);   // channels in the register tile
+int64_t pixel_tile(const KernelRequest &request);     // pixels in it
+int64_t channel_tiles(const KernelRequest &request);  // of a group
+
+// Whether the work is cut into tiles: an extent is known at run time only.
+bool in_tiles(const StageGroup &group);
+
+// Whether a task reads its input through a strip with the border around it.
+bool copies_input(const StageGroup &group);
+
+// Whether the groups of a whole group of stages store into the same cache lines. Then a thread takes all groups of its
+// pixels: two that write one line in turn wait for each other (3x3 of 8 groups and a shuffle at 28 x 28, with the
+// convolution behind them: 0.15 to 0.38 ms, as the threads happened to meet).
+bool groups_share_lines(const StageGroup &whole);
+
+// Of whole groups, as algorithm.h has them.
+std::vector<Knob> knobs(const StageGroup &whole, const Target &target);
+std::optional<std::string> conflict(const KernelRequest &whole);
+Schedule default_schedule(const StageGroup &whole, const Target &target);
+double time(const StageGroup &whole, const Target &target);
+
+}  // namespace convc::direct
