@@ -92,9 +92,12 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
     return schedule;
 }
 
-// Some 8. The row's last tile is shifted inwards: prefer a tile that wastes nothing, and whose taps in padding can be
-// left out for that (33 columns under dilation 12: 11 take half the time that 8 take).
+// The whole row where it fits, for then no pixel asks whether it lies at an end (3x3 at 14 x 14, 512 channels: 0.0125 ms
+// for 0.0130, and 0.0165 for 0.0181 where inputs and outputs fall into the same sets of L1); else some 8. The row's last
+// tile is shifted inwards: prefer a tile that wastes nothing, and whose taps in padding can be left out for that (33
+// columns under dilation 12: 11 take half the time that 8 take).
 int64_t default_columns(int64_t row, int64_t most, const Target &target) {
+    if (row <= most && fits_registers({1, row}, target)) return row;
     const int64_t usual = std::min<int64_t>(most, 8);
     for (int64_t columns = usual; columns > usual / 2; columns--) {
         if (row % columns == 0) return columns;

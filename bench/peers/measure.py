@@ -51,9 +51,20 @@ class Contestant:
         if off > 1:
             self.error = f"wrong: {off:.3g} times what is allowed"
 
-    def time(self, seconds):
-        answer = self.worker.ask("time", seconds=seconds)
-        return answer["minimum"], answer["median"]
+    def time(self, options, ours):
+        """Minimum and median; nothing, from now on, where the process has ended."""
+        try:
+            if not options.cold:
+                answer = self.worker.ask("time", seconds=options.seconds)
+                return answer["minimum"], answer["median"]
+            samples = []
+            for _ in range(options.cold):
+                ours.ask("clear_caches")
+                samples.append(self.worker.ask("time_once")["seconds"])
+            return min(samples), statistics.median(samples)
+        except WorkerFailed as failed:
+            self.error = str(failed)
+            return None
 
     def best(self):
         return min(minimum for minimum, _, _ in self.rounds)
@@ -88,14 +99,9 @@ def run_round(contestants, ours, options):
     before = ours.ask("burst")
     times = {}
     for contestant in random.sample(contestants, len(contestants)):
-        if options.cold:
-            samples = []
-            for _ in range(options.cold):
-                ours.ask("clear_caches")
-                samples.append(contestant.worker.ask("time_once")["seconds"])
-            times[contestant] = (min(samples), statistics.median(samples))
-        else:
-            times[contestant] = contestant.time(options.seconds)
+        seen = contestant.time(options, ours)
+        if seen:
+            times[contestant] = seen
     return times, [before, ours.ask("burst")]
 
 
@@ -103,10 +109,10 @@ def run_rounds(contestants, ours, options):
     """Fills in the contestants' rounds; returns how many were steady, and what the machine showed."""
     steady_rounds, steadiness = 0, Steadiness()
     for attempt in range(options.rounds * ATTEMPTS):
-        racing = contestants
-        if attempt >= ROUNDS_BEFORE_DROPPING and contestants:
-            fastest = min(contestant.best() for contestant in contestants)
-            racing = [contestant for contestant in contestants if contestant.best() <= SLOW * fastest]
+        racing = [contestant for contestant in contestants if not contestant.error]
+        if attempt >= ROUNDS_BEFORE_DROPPING and racing:
+            fastest = min(contestant.best() for contestant in racing)
+            racing = [contestant for contestant in racing if contestant.best() <= SLOW * fastest]
         times, bursts = run_round(racing, ours, options)
         steady = steadiness.judge(bursts)
         steady_rounds += steady

@@ -65,7 +65,7 @@ class Worker:
         if not line:
             status = self.process.wait()
             self.start()
-            raise WorkerFailed(f"its process ended with status {status}")
+            raise WorkerFailed(f"the process of {self.name} ended with status {status} when asked to {what}")
         self.process.send_signal(signal.SIGSTOP)
         try:
             return json.loads(line)

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -69,11 +69,23 @@ inline Json answer_to(Library &library, const Json &request) {
     return library.other(request);
 }
 
+// False where standard input has ended. Being stopped and continued may interrupt a read, which is no end.
+inline bool next_line(std::string &line) {
+    line.clear();
+    for (char byte = 0;;) {
+        const ssize_t count = ::read(STDIN_FILENO, &byte, 1);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        if (byte == '\n') return true;
+        line += byte;
+    }
+}
+
 // Answers until standard input ends. Libraries print: what they write to standard output goes to standard error.
 inline void serve(Library &library) {
     std::FILE *answers = ::fdopen(::dup(STDOUT_FILENO), "w");
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
-    for (std::string line; std::getline(std::cin, line);) {
+    for (std::string line; next_line(line);) {
         Json answer;
         try {
             answer = answer_to(library, Json::parse(line));
