@@ -447,8 +447,8 @@ private:
         return xo;
     }
 
-    // All channels of a tile of pixels, then the next. (All pixels of a vector of channels first reads a strip once into
-    // L1, not three times, and takes 3 to 10 % longer all the same.)
+    // All channels of a tile of pixels, then the next. (All pixels of a vector of channels first reads a strip once
+    // into L1, not three times, and takes 3 to 10 % longer all the same.)
     Var schedule_depthwise_tiles(int i, Func func, const std::vector<Var> &outer) {
         Var co("co"), ci("ci"), xo("xo"), xi("xi");
         const bool is_ring = i == shape_->ring() && i > 0;

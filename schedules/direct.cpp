@@ -293,11 +293,16 @@ private:
 }  // namespace
 
 Algorithm direct_algorithm() {
-    return {"direct",  "a sum over taps in a register tile of channels x pixels",
-            refusal,   direct::knobs,
-            direct::conflict,  direct::default_schedule,
-            arguments, fold_notes,
-            2,         nullptr,
+    return {"direct",
+            "a sum over taps in a register tile of channels x pixels",
+            refusal,
+            direct::knobs,
+            direct::conflict,
+            direct::default_schedule,
+            arguments,
+            fold_notes,
+            2,
+            nullptr,
             direct::time};
 }
 

@@ -6,6 +6,7 @@
 
 #include "compiler/plan/plan.h"
 #include "schedules/schedule_table.h"
+#include "schedules/vector_width.h"
 #include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
 #include "tests/support/random_layer.h"
@@ -95,7 +96,7 @@ Layer strictly(Layer layer) {
 void expect_fused(const Layer &as_given, const Target &target = with_threads(2)) {
     const Layer layer = strictly(as_given);
     const StageGroup whole{&layer, 0, static_cast<int>(layer.stages.size())};
-    const std::vector<Schedule> chain{algorithm_named("chain")->default_schedule(whole, target)};
+    const std::vector<Schedule> chain{default_of_any_width(*algorithm_named("chain"), whole, target)};
     if (channels_last(layer.output().layout)) {
         const Result<Plan> plan = make_plan(layer, target);
         ASSERT_TRUE(plan) << plan.error().message;
