@@ -57,7 +57,7 @@ PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis) {
     return phased;
 }
 
-double share_of_taps_met(const StageGroup &group, ViewAxis axis) {
+double share_of_transposed_taps(const StageGroup &group, ViewAxis axis) {
     const Axis geometry = stage_axis(group.stage(0), axis);
     const int64_t input = activation_view(group.input(), 1, false)[axis].extent;
     const int64_t output = activation_view(group.output(), 1, false)[axis].extent;

@@ -33,8 +33,9 @@ PhasedAxis phased_axis(const StageGroup &group, ViewAxis axis);
 // Whether every number that a kernel computes along the axis fits 32 bits.
 bool is_indexable(const StageGroup &group, ViewAxis axis);
 
-// Of the taps of all outputs along an axis, the share under which some input lies.
-double share_of_taps_met(const StageGroup &group, ViewAxis axis);
+// As share_of_taps() of single_stage.h, of a transposed stage: of the taps of all outputs along an axis, those under
+// which some input lies.
+double share_of_transposed_taps(const StageGroup &group, ViewAxis axis);
 
 // Whether some tap of some output falls outside the input.
 bool leaves_input(const StageGroup &group);

@@ -341,6 +341,7 @@ private:
         if (axis == view_height) return tiles().y.blocks_of_part(down, parts_along(axis));
         return ceil_divided(grouped_output(request().group)[axis].extent, parts_along(axis));
     }
+
     void schedule_outputs() {
         for (Func func : {outputs_, along_width_}) {
             func.compute_at(consumer(), cv_).vectorize(k_, lanes());

@@ -259,7 +259,7 @@ double direct_cycles(const StageGroup &group, const Target &target) {
     if (is_transposed(stage)) {
         const Axis ax = stage_axis(stage, view_width), ay = stage_axis(stage, view_height);
         columns = ceil_divided(columns, ax.stride);
-        taps *= share_of_taps_met(group, view_height) / static_cast<double>(ax.stride * ay.stride);
+        taps *= share_of_transposed_taps(group, view_height) / static_cast<double>(ax.stride * ay.stride);
     } else {
         taps *= share_of_taps(group, view_width, 1) * share_of_taps(group, view_height, 1);
     }
@@ -287,7 +287,7 @@ TiledAxis::TiledAxis(const StageGroup &group, ViewAxis along, int64_t tile_outpu
     extent = ceil_divided(grouped_output(group)[along].extent, phases * interleaved);
     outputs = taps > 1 ? tile_outputs : 1;
     pad = axis.pad_before;
-    whole_row = is_whole_row(group, along, outputs) && extent == outputs;
+    whole_row = is_whole_row(group, along, outputs);
 }
 
 WinogradTransform TiledAxis::transform() const {

@@ -14,9 +14,8 @@ import tempfile
 import numpy
 
 from bench.peers.process import WorkerFailed
+from bench.peers.steadiness import Steadiness
 
-DRIFT = 0.03  # of the peak, that a round may have
-FAR = 1.5  # times the shortest way between the cores: a hypervisor may have moved one to another L3
 SLOW = 3.0  # a library so many times slower than the best is left out of further rounds
 ROUNDS_BEFORE_DROPPING = 1
 ATTEMPTS = 2  # rounds tried for each that is wanted
@@ -76,23 +75,6 @@ class Contestant:
         return {"minimum": min(entry[0] for entry in good), "median": statistics.median(entry[1] for entry in good),
                 "rounds": len(good), "note": self.note} | {
                     key: self.facts[key] for key in ("origin", "packed_bytes", "workspace_bytes") if key in self.facts}
-
-
-class Steadiness:
-    """The best that the machine has shown: of the peak for a layer (it falls as the machine warms up), of the way between
-    the cores over a whole run."""
-
-    round_trip = float("inf")
-
-    def __init__(self):
-        self.peak, self.round_trips = 0.0, []
-
-    def judge(self, bursts):
-        self.round_trips += [burst["round_trip"] for burst in bursts]
-        Steadiness.round_trip = min(Steadiness.round_trip, *self.round_trips)
-        self.peak = max(self.peak, *(burst["gflops"] for burst in bursts))
-        return all(burst["gflops"] >= (1 - DRIFT) * self.peak and
-                   burst["round_trip"] <= FAR * Steadiness.round_trip for burst in bursts)
 
 
 def run_round(contestants, ours, options):
