@@ -1,8 +1,10 @@
 """What was measured, as a table for the terminal, as Markdown and as JSON."""
 
+import functools
 import json
 import math
 import pathlib
+import tomllib
 
 from bench.peers import network
 
@@ -189,12 +191,19 @@ def failures(entries):
                 yield f"- {entry['family']}/{entry['name']}, {name}: {result['error']}"
 
 
+@functools.cache
+def known_reasons():
+    return tomllib.loads((pathlib.Path(__file__).parent / "reasons.toml").read_text(encoding="utf-8"))
+
+
 def losses(entries):
     for entry in entries:
         value = ratio(entry)
         if not math.isnan(value) and value < EQUAL:
             name, _ = best_peer(entry)
-            yield f"- {entry['family']}/{entry['name']}: {value:.2f} of {name} ({entry['results'][name]['note']})"
+            line = f"- {entry['family']}/{entry['name']}: {value:.2f} of {name} ({entry['results'][name]['note']})"
+            reason = known_reasons().get(entry["name"])
+            yield f"{line}: {reason}" if reason else line
 
 
 def markdown(entries, context, picture):
