@@ -39,6 +39,7 @@ using depthwise::copies_rows;
 using depthwise::factors_of;
 using depthwise::in_tiles;
 using depthwise::is_literal;
+using depthwise::leaves_out_rows;
 using depthwise::leaves_out_zeros;
 using depthwise::most_unrolled_taps;
 using depthwise::output_view;
@@ -60,6 +61,13 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (stage.kind == StageKind::transposed) return "does not compute transposed convolutions";
     if (!is_depthwise(stage)) return "computes one input channel a group";
     return std::nullopt;
+}
+
+// Of many output channels an input channel, vectors of pixels would load each input once for every one of them.
+std::optional<std::string> reluctance(const StageGroup &group, const Target &target) {
+    constexpr int64_t many = 8;
+    if (vectors_of_channels(group, target) || group.stage(0).multiplier() < many) return std::nullopt;
+    return "an input is loaded once for each of its many output channels";
 }
 
 std::string print_taps(const std::vector<double> &taps) {
@@ -188,6 +196,11 @@ private:
         r_ = RDom(0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         const Expr ix = position(v_.x, r_[0], ax), iy = inside_rows(v_.y, r_[1], ay, view[view_height].extent),
                    iz = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
+        if (leaves_out_rows(request().group, register_rows)) {
+            const int tile = register_rows;
+            const Expr first = first_of_tile(v_.y, tile, r_[1], ay);
+            r_.where(reaches_input(first, (tile - 1) * size(ay.stride), placed_[1]));
+        }
         const int width = size(view[view_width].extent);
         const bool padded = !uses_strip(request().group) && (ax.pad_before > 0 || ax.pad_after > 0);
         const Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
@@ -378,7 +391,9 @@ Algorithm depthwise_algorithm() {
             depthwise::conflict,
             depthwise::default_schedule,
             arguments,
-            notes};
+            notes,
+            1,
+            reluctance};
 }
 
 }  // namespace convc

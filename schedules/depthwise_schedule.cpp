@@ -214,8 +214,16 @@ bool in_tiles(const StageGroup &group) {
 
 bool shares_rows(const Stage &stage, int64_t register_rows, int64_t sums) {
     constexpr int64_t most_unrolled_columns = 256;  // one column alone, LLVM orders in less time than rows of them
-    const int64_t column = stage_axis(stage, view_height).kernel;
-    return register_rows > 1 && column > 1 && column * sums <= most_unrolled_columns && !is_literal(stage);
+    const Axis axis = stage_axis(stage, view_height);
+    return axis.dilation < register_rows * axis.stride && axis.kernel > 1 &&
+           axis.kernel * sums <= most_unrolled_columns && !is_literal(stage) && register_rows > 1;
+}
+
+bool leaves_out_rows(const StageGroup &group, int64_t register_rows) {
+    const Axis axis = stage_axis(group.stage(0), view_height);
+    return leaves_out_zeros(group) && !in_tiles(group) && is_padded(axis) &&
+           axis.dilation >= register_rows * axis.stride &&
+           int64_t{output_view(group)[view_height].extent} % register_rows == 0;
 }
 
 int64_t width_of(const View &view) {

@@ -18,6 +18,10 @@ inline constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unro
 // pixels crosses a cache line.
 bool shares_rows(const Stage &stage, int64_t register_rows, int64_t sums);
 
+// Whether rows of the kernel are left out under a tile that they meet nothing but the strip's zeros under: where the
+// tile's rows share none of those that they read, and tiles fill the height.
+bool leaves_out_rows(const StageGroup &group, int64_t register_rows);
+
 View output_view(const StageGroup &group);
 
 // Whether the work is cut into tiles: an extent is known at run time only.

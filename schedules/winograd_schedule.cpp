@@ -136,11 +136,13 @@ private:
 
     // Of a task's pass over its outputs where they lie apart.
     double scattering_cycles(const Shape &shape) const {
-        constexpr double cycles_a_vector = 2;
-        if (!tiles_.scatters()) return 0;
+        // Copied once more; or turned from channels into pixels (3x3 of 3 and of 4 channels to 64, channels first).
+        constexpr double copied = 2, turned = 5;
+        const bool planes = output_[view_channel].stride != 1;
+        if (!tiles_.scatters() && !planes) return 0;
         const int64_t pixels = output_[view_width].extent * output_[view_height].extent / shape.parts;
         const int64_t vectors = ceil_divided(group_channels(stage_), target_.vector_lanes()) / shape.channel_parts;
-        return cycles_a_vector * static_cast<double>(pixels * vectors);
+        return (tiles_.scatters() ? copied : turned) * static_cast<double>(pixels * vectors);
     }
 
     double block_cycles(const Shape &shape) const {
