@@ -20,7 +20,10 @@
 //
 // Where pixels lie a multiple of 512 bytes apart, those of a row share few sets of L1, and their vectors drive each
 // other out before the next row reads them: with many taps, or rows far apart, a task may first copy a vector of
-// channels of its input, so that pixels lie side by side (knob `copies`).
+// channels of its input, so that pixels lie side by side (knob `copies`). And a load waits for a store before it whose
+// address has the same last 12 bits. Tensors that follow one another in memory often lie 64 bytes more than some pages
+// apart, and then all loads of a vector of channels wait for the stores of the one before: there a task hops through
+// the channels in quarters (3x3 at 14 x 14, 512 channels: 0.016 ms for 0.032).
 #include <fmt/format.h>
 
 #include "schedules/algorithms.h"
@@ -37,6 +40,8 @@ namespace {
 using depthwise::copies_planes;
 using depthwise::copies_rows;
 using depthwise::factors_of;
+using depthwise::hops;
+using depthwise::hops_of_channels;
 using depthwise::in_tiles;
 using depthwise::is_literal;
 using depthwise::leaves_out_rows;
@@ -317,7 +322,7 @@ private:
     // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.
     Var schedule_output(const Var &task) {
         const View view = arguments().back().view;
-        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), yi("yi"), part("part");
+        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), yi("yi"), part("part"), hop("hop");
         Func y = output();
         const int tile_c = by_channel_ ? vector_ : 1;
         const int channels = size(view[view_channel].extent);
@@ -330,8 +335,14 @@ private:
         split_parts(y, view, parts, tile_columns(), part);
         y.split(v_.x, xo, xi, tile_columns(), TailStrategy::ShiftInwards);
         y.split(v_.y, v_.y, yi, register_rows, TailStrategy::ShiftInwards);
+        Var innermost = co;
         if (channels_outside || !by_channel_) {
+            innermost = xo;
             y.reorder({ci, xi, yi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
+        } else if (hops(request().group, per_part)) {
+            innermost = hop;
+            y.split(co, hop, co, per_part / hops_of_channels);
+            y.reorder({ci, xi, yi, hop, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
         } else {
             y.reorder({ci, xi, yi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
         }
@@ -339,7 +350,7 @@ private:
         y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi).unroll(yi);
         fuse_all(y, {part, cp, v_.g, v_.n}, task);
         y.parallel(task).never_partition(task);
-        return channels_outside || !by_channel_ ? xo : co;
+        return innermost;
     }
 
     // The same where extents are known at run time only.

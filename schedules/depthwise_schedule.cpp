@@ -141,16 +141,21 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     return best;
 }
 
-// Pixels whose pitch is a multiple of 512 bytes fall into few sets of L1, from which the rows of a wide kernel drive
-// each other out.
+// Whether pixels fall into few sets of L1.
+bool shares_sets(const StageGroup &group) {
+    constexpr int64_t bad_pitch = 512;
+    const View input = activation_view(group.input(), 1, false);
+    return input[view_width].stride * static_cast<int64_t>(sizeof(float)) % bad_pitch == 0;
+}
+
+// Then the rows of a wide kernel drive each other out.
 bool prefers_copies(const StageGroup &group, const Target &target) {
-    constexpr int64_t bad_pitch = 512, many_taps = 100;
+    constexpr int64_t many_taps = 100;
     if (!may_copy_vectors(group, target)) return false;
     const Stage &stage = group.stage(0);
     const View input = activation_view(group.input(), 1, false);
-    const int64_t pitch = input[view_width].stride * static_cast<int64_t>(sizeof(float));
     const int64_t span = input_span(stage_axis(stage, view_height), 1) * input[view_height].stride * 4;
-    return pitch % bad_pitch == 0 && (stage.kernel_volume() >= many_taps || span > target.l2_bytes / 4);
+    return shares_sets(group) && (stage.kernel_volume() >= many_taps || span > target.l2_bytes / 4);
 }
 
 // Parts are of channels: each copies its own.
@@ -271,6 +276,10 @@ bool copies_rows(const Stage &stage, int64_t register_rows) {
     if (stage_axis(stage, view_depth).kernel > 1) return false;
     const auto rows = static_cast<double>(register_rows * axis.stride);
     return static_cast<double>(input_span(axis, register_rows)) <= most_copied * rows;
+}
+
+bool hops(const StageGroup &group, int64_t vectors) {
+    return shares_sets(group) && vectors > hops_of_channels && vectors % hops_of_channels == 0;
 }
 
 bool may_copy_vectors(const StageGroup &group, const Target &target) {

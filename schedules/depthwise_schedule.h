@@ -51,6 +51,10 @@ bool copies_planes(const StageGroup &group, const Target &target);
 // Whether such a strip holds only the rows that a row of register tiles reads.
 bool copies_rows(const Stage &stage, int64_t register_rows);
 
+// Whether a task that computes so many vectors of channels at a pixel takes one of each quarter in turn.
+inline constexpr int hops_of_channels = 4;
+bool hops(const StageGroup &group, int64_t vectors);
+
 // Whether a task may copy its input a vector of channels at a time, so that pixels lie side by side.
 bool may_copy_vectors(const StageGroup &group, const Target &target);
 
