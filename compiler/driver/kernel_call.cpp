@@ -101,16 +101,30 @@ Result<AlignedMemory> AlignedMemory::make(size_t bytes) {
     return memory;
 }
 
-KernelCall::KernelCall(LoadedKernel kernel, const LayerData &data) : kernel_(std::move(kernel)), data_(&data) {
-    for (const std::vector<float> &input : data.inputs) inputs_.push_back(input.data());
+KernelCall::KernelCall(LoadedKernel kernel, const LayerData &data) : kernel_(std::move(kernel)), data_(&data) {}
+
+Status KernelCall::place_tensors() {
+    for (const std::vector<float> &input : data_->inputs) {
+        const size_t bytes = input.size() * sizeof(float);
+        Result<AlignedMemory> memory = AlignedMemory::make(bytes);
+        if (!memory) return memory.error();
+        if (bytes > 0) std::memcpy(memory->get(), input.data(), bytes);
+        inputs_.push_back(static_cast<const float *>(memory->get()));
+        input_memory_.push_back(std::move(*memory));
+    }
+    const std::optional<int64_t> elements = data_->layer.output().elements();
+    if (!elements) return Error{Failure::environment, "the output is too large"};
+    output_elements_ = static_cast<size_t>(*elements);
+    Result<AlignedMemory> output = AlignedMemory::make(output_elements_ * sizeof(float));
+    if (!output) return output.error();
+    output_ = std::move(*output);
+    return {};
 }
 
 Result<KernelCall> KernelCall::prepare(LoadedKernel kernel, const LayerData &data) {
     KernelCall call(std::move(kernel), data);
     const convc_kernel_info &info = call.kernel_.info();
-    const std::optional<int64_t> elements = data.layer.output().elements();
-    if (!elements) return Error{Failure::environment, "the output is too large"};
-    call.output_.resize(static_cast<size_t>(*elements));
+    if (Status status = call.place_tensors(); !status) return status.error();
     Result<AlignedMemory> packed = AlignedMemory::make(info.packed_bytes);
     if (!packed) return packed.error();
     Result<AlignedMemory> workspace = AlignedMemory::make(info.workspace(call.extents()));
@@ -125,7 +139,13 @@ Result<KernelCall> KernelCall::prepare(LoadedKernel kernel, const LayerData &dat
 }
 
 int KernelCall::run() {
-    return kernel_.info().run(extents(), inputs_.data(), packed_.get(), output_.data(), workspace_.get());
+    auto *output = static_cast<float *>(output_.get());
+    return kernel_.info().run(extents(), inputs_.data(), packed_.get(), output, workspace_.get());
+}
+
+std::vector<float> KernelCall::output() const {
+    const auto *values = static_cast<const float *>(output_.get());
+    return {values, values + output_elements_};
 }
 
 const int64_t *KernelCall::extents() const {

@@ -47,26 +47,30 @@ private:
     std::unique_ptr<void, Free> memory_;
 };
 
+// Inputs and output lie at 64-byte boundaries, as frameworks' tensors do. Where a std::vector's numbers lie, often 16
+// bytes past one, every vector of 64 bytes crosses a cache line.
 class KernelCall {
 public:
-    // Packs the parameters and reserves the output. `data` must outlive the call.
+    // Copies the inputs, packs the parameters and reserves the output. `data` must outlive the call.
     static Result<KernelCall> prepare(LoadedKernel kernel, const LayerData &data);
 
     const char *schedules() const { return kernel_.info().schedule; }
     size_t packed_bytes() const { return kernel_.info().packed_bytes; }
     size_t workspace_bytes() const { return kernel_.info().workspace(extents()); }
 
-    int run();  // 0, or a CONVC_ERROR_*
-    const std::vector<float> &output() const { return output_; }
+    int run();                          // 0, or a CONVC_ERROR_*
+    std::vector<float> output() const;  // a copy
 
 private:
     KernelCall(LoadedKernel kernel, const LayerData &data);
+    Status place_tensors();
     const int64_t *extents() const;
     LoadedKernel kernel_;
     const LayerData *data_;
+    std::vector<AlignedMemory> input_memory_;
     std::vector<const float *> inputs_;
-    AlignedMemory packed_, workspace_;
-    std::vector<float> output_;
+    AlignedMemory packed_, workspace_, output_;
+    size_t output_elements_ = 0;
 };
 
 // What a CONVC_ERROR_* means.
