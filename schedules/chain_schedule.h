@@ -22,6 +22,8 @@ std::optional<std::string> chain_workspace_conflict(const KernelRequest &request
 // Why the stages are the better choice one by one: where one alone takes far fewer multiplications, that outweighs what
 // stays in the cache.
 std::optional<std::string> chain_reluctance(const StageGroup &group, const Target &target);
+
+// Of the links that sum over channels, as Algorithm::time has it.
 double chain_time(const StageGroup &group, const Target &target);
 
 // Why fusing does not pay; nullopt where it does.

@@ -51,6 +51,7 @@ Expr at_least(const Expr &value, float low) {
 Expr at_most(const Expr &value, float high) {
     return choose(between(ordered(value), ordered(high), positive_infinity), high, value);
 }
+
 // Negative numbers, -infinity too, are the bit patterns up to that of -infinity; negative NaNs lie above it.
 Expr relu(const Expr &value) {
     return choose(bits_of(value) > negative_infinity, value, 0.0f);

@@ -14,7 +14,7 @@ def channels_last(layout):
 
 
 def aligned(array):
-    """At a 64-byte boundary, as all libraries get their inputs: numpy's own lie 16 bytes past one."""
+    """At a 64-byte boundary, as all libraries get their inputs: numpy's own may lie 16 bytes past one."""
     memory = numpy.empty(array.nbytes + 64, numpy.uint8)
     begin = -memory.ctypes.data % 64
     copy = memory[begin:begin + array.nbytes].view(array.dtype).reshape(array.shape)

@@ -6,7 +6,7 @@ import math
 import pathlib
 import tomllib
 
-from bench.peers import network
+from bench.peers import network, steadiness
 
 EQUAL = 0.97  # of the best peer's speed: within a noisy machine's error
 
@@ -253,7 +253,7 @@ def round_trips(entries):
     """The shortest, and the longest where rounds differed by more than chance."""
     seen = [nanoseconds for entry in entries for nanoseconds in entry["round_trips"]]
     low, high = min(seen, default=0), max(seen, default=0)
-    return f"{low:.0f}" if high <= 1.5 * low else f"{low:.0f} to {high:.0f}"
+    return f"{low:.0f}" if high <= steadiness.FAR * low else f"{low:.0f} to {high:.0f}"
 
 
 def write(prefix, entries, context):
