@@ -20,16 +20,20 @@ double share_computed(const RegisterTile &tile, int64_t channels, int64_t pixels
            static_cast<double>(rounded_up(pixels, tile.columns)) / static_cast<double>(pixels);
 }
 
+// Of a step over all multiply-adds of a tile, where a whole vector takes so many turns.
+double step_cycles(const RegisterTile &tile, double vector_load, double turns) {
+    const auto fmas = static_cast<double>(tile.vectors * tile.columns);
+    const double loads = static_cast<double>(tile.vectors) * vector_load * turns + static_cast<double>(tile.columns);
+    return std::max({fmas * turns / fmas_per_cycle, loads / loads_per_cycle, static_cast<double>(fma_latency)});
+}
+
 }  // namespace
 
 double lane_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target) {
-    const double turns = target.splits_vectors() ? 2 : 1;
-    const auto fmas = static_cast<double>(tile.vectors * tile.columns);
-    const double loads = static_cast<double>(tile.vectors) * vector_load * turns + static_cast<double>(tile.columns);
-    const double cycles =
-        std::max({fmas * turns / fmas_per_cycle, loads / loads_per_cycle, static_cast<double>(fma_latency)});
-    return cycles * share_computed(tile, channels, pixels, target) / fmas / target.vector_lanes();
+    return step_cycles(tile, vector_load, target.splits_vectors() ? 2 : 1) *
+           share_computed(tile, channels, pixels, target) / static_cast<double>(tile.vectors * tile.columns) /
+           target.vector_lanes();
 }
 
 double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
@@ -37,9 +41,9 @@ double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, d
     const auto fmas = static_cast<double>(tile.vectors * tile.columns);
     const auto vectors = static_cast<double>(tile.vectors);
     const double loads = vectors * vector_load + static_cast<double>(tile.columns);
-    const double cycles = std::max({fmas / fmas_per_cycle, loads / loads_per_cycle, static_cast<double>(fma_latency)});
     // Where the model sees no difference, fewer loads; weights count twice, since their panel comes from L2.
-    return cycles / fmas * share_computed(tile, channels, pixels, target) + 0.02 * (loads + vectors) / fmas;
+    return step_cycles(tile, vector_load, 1) / fmas * share_computed(tile, channels, pixels, target) +
+           0.02 * (loads + vectors) / fmas;
 }
 
 bool fits_registers(const RegisterTile &tile, const Target &target) {
