@@ -246,7 +246,7 @@ private:
         link.r = RDom(0, as_int(summed.channels), 0, as_int(summed.groups), 0, as_int(kernel[0]), 0, as_int(kernel[1]),
                       0, as_int(kernel[2]), fmt::format("r{}", i));
         const Expr term = shape_->link(i).depthwise ? depthwise_term(i) : dense_term(i);
-        link.accumulator(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
+        link.accumulator(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_, shape_->link(i).stage);
         link.accumulator(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
         const Expr value = with_all_epilogues(i, link.accumulator(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n));
         if (i == shape_->last()) {
@@ -381,7 +381,9 @@ private:
             operands.tensor = [&](int index) {
                 return operand_at(index, {channel_at(group, s, {v_.c, v_.g}), 0, at_x, at_y, v_.z, v_.n});
             };
-            value = apply_epilogues(stage(s), value, operands);
+            // Behind the convolution stand shuffles.
+            const bool sums = s == shape_->link(i).stage;
+            value = sums ? convc::finish_sum(stage(s), value, operands) : apply_epilogues(stage(s), value, operands);
         }
         return value;
     }

@@ -136,8 +136,7 @@ public:
         } else {
             define_loop();
         }
-        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
-            with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
     }
 
     void schedule() {
@@ -222,7 +221,7 @@ private:
             term = Halide::select(nonfinite() && !inside, 0.0f, product);
         }
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
-        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
     }
 
@@ -245,7 +244,7 @@ private:
     void define_literal() {
         const Stage &s = stage();
         const Axis ax = stage_axis(s, view_width), ay = stage_axis(s, view_height), az = stage_axis(s, view_depth);
-        Expr sum = 0.0f;
+        Expr sum = start_of_sum(v_);
         for (int64_t i = 0; i < s.kernel_volume(); i++) {
             const auto weight = static_cast<float>((*s.weights)[static_cast<size_t>(i)]);
             if (weight == 0.0f) continue;
@@ -261,7 +260,7 @@ private:
     void define_separable() {
         const SeparableKernel factors = *factors_of(stage());
         const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height);
-        Expr along = 0.0f, down = 0.0f;
+        Expr along = 0.0f, down = start_of_sum(v_);
         for (size_t j = 0; j < factors.row.size(); j++) {
             const auto weight = static_cast<float>(factors.row[j]);
             if (weight == 0.0f) continue;

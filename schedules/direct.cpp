@@ -103,7 +103,7 @@ public:
         source_ = copies_input(convolution_group()) ? with_border(input, s, placed) : input;
         r_ = RDom(0, input_channels(), 0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         Func weights = parameter(Parameter::Role::weight, folded_.convolution);
-        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
+        accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_, folded_.convolution);
         const Expr x_at = under_tap(v_.x, r_[1], ax), y_at = under_tap(v_.y, r_[2], ay),
                    z_at = under_tap(v_.z, r_[3], az);
         Expr product = weights(v_.c % tile_, r_[0], r_[1], r_[2], r_[3], v_.c / tile_, v_.g) *
@@ -116,7 +116,7 @@ public:
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += product;
         Func y = output();
         y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
-            with_epilogues(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_, folded_.convolution);
+            finish_sum(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_, folded_.convolution);
     }
 
     void schedule() {

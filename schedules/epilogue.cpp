@@ -1,6 +1,5 @@
 #include "schedules/epilogue.h"
 
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -10,12 +9,12 @@ namespace {
 
 using Halide::Expr;
 
-// ---- Comparisons that keep NaN. Halide compiles floats with LLVM's fast-math flags: a multiply-add promises that its
-// result is no NaN, and a later compare or select may believe it. So these work on the bits, as integers, where nothing
-// is promised.
+// ---- What keeps NaN. Halide compiles floats with LLVM's fast-math flags: arithmetic promises that its result is no
+// NaN, and a later comparison or selection may believe it. A strict comparison promises nothing, and where one is in a
+// module, selections do not either: min and max are one instruction each, which gives its second operand where either
+// is NaN. To ask whether a number is NaN, LLVM must not know that it is one, and sees its bits.
 
 constexpr int32_t positive_infinity = 0x7f800000;
-constexpr int32_t negative_infinity = static_cast<int32_t>(0xff800000u);
 
 Expr bits_of(const Expr &value) {
     return Halide::reinterpret<int32_t>(value);
@@ -25,43 +24,26 @@ Expr choose(const Expr &condition, const Expr &yes, const Expr &no) {
     return Halide::reinterpret<float>(Halide::select(condition, bits_of(yes), bits_of(no)));
 }
 
-// The bits as a signed integer that is ordered as the number is: infinities at either end, NaNs beyond them.
-int32_t ordered(float value) {
-    const auto bits = std::bit_cast<int32_t>(value);
-    return bits ^ ((bits >> 31) & std::numeric_limits<int32_t>::max());
-}
-Expr ordered(const Expr &value) {
-    const Expr bits = bits_of(value);
-    return bits ^ ((bits >> 31) & std::numeric_limits<int32_t>::max());
-}
-
-// first <= x <= last, for ordered bits: one subtraction and one unsigned comparison.
-Expr between(const Expr &x, int32_t first, int32_t last) {
-    const auto offset = [](int32_t to, int32_t from) {
-        return Halide::Internal::make_const(Halide::UInt(32), static_cast<uint32_t>(to) - static_cast<uint32_t>(from));
-    };
-    return Halide::reinterpret<uint32_t>(x) - offset(first, 0) <= offset(last, first);
+// Not Halide::strict_float(), which would make all arithmetic behind `a` and `b` strict too: no fused multiply-adds.
+Expr is_less(const Expr &a, const Expr &b) {
+    using Halide::Internal::Call;
+    return Call::make(Halide::Bool(), Call::strict_lt, {a, b}, Call::PureIntrinsic);
 }
 
 // max(value, low), min(value, high), in which a NaN value stays NaN.
 Expr at_least(const Expr &value, float low) {
-    const float least = -std::numeric_limits<float>::infinity();
-    return choose(between(ordered(value), ordered(least), ordered(low)), low, value);
+    return Halide::select(is_less(value, low), low, value);
 }
 Expr at_most(const Expr &value, float high) {
-    return choose(between(ordered(value), ordered(high), positive_infinity), high, value);
+    return Halide::select(is_less(high, value), high, value);
 }
 
-// Negative numbers, -infinity too, are the bit patterns up to that of -infinity; negative NaNs lie above it.
 Expr relu(const Expr &value) {
-    return choose(bits_of(value) > negative_infinity, value, 0.0f);
+    return at_least(value, 0.0f);
 }
 
-// Of numbers without a sign, bits are in order as they are: 5 instructions for relu6, not 12.
 Expr clamped(const Expr &value, float low, float high) {
-    if (low != 0 || std::signbit(high)) return at_most(at_least(value, low), high);
-    const Expr positive = relu(value);
-    return choose(between(bits_of(positive), std::bit_cast<int32_t>(high), positive_infinity), high, positive);
+    return at_most(at_least(value, low), high);
 }
 
 // `result`, computed from `value` by arithmetic that knows no NaN.
@@ -182,11 +164,26 @@ Expr apply(const Epilogue &epilogue, const Expr &value, const EpilogueOperands &
     return value;
 }
 
+bool starts_with_bias(const Stage &stage) {
+    return !stage.epilogues.empty() && stage.epilogues.front().kind == EpilogueKind::bias;
+}
+
 }  // namespace
 
 Halide::Expr apply_epilogues(const Stage &stage, Halide::Expr value, const EpilogueOperands &operands) {
     for (const Epilogue &epilogue : stage.epilogues) value = apply(epilogue, value, operands);
     return value;
+}
+
+Halide::Expr start_of_sum(const Stage &stage, const EpilogueOperands &operands) {
+    return starts_with_bias(stage) ? operands.bias() : 0.0f;
+}
+
+Halide::Expr finish_sum(const Stage &stage, Halide::Expr sum, const EpilogueOperands &operands) {
+    for (size_t i = starts_with_bias(stage) ? 1 : 0; i < stage.epilogues.size(); i++) {
+        sum = apply(stage.epilogues[i], sum, operands);
+    }
+    return sum;
 }
 
 }  // namespace convc

@@ -148,11 +148,15 @@ protected:
 
     // `value` after the epilogues of a stage, at `at`.
     Halide::Expr with_epilogues(const Halide::Expr &value, const ActivationVars &at, int in_stage = 0) {
-        EpilogueOperands operands;
-        operands.bias = [&] { return Halide::Expr(parameter(Parameter::Role::bias, in_stage)(at.c, at.g)); };
-        operands.scale = [&] { return Halide::Expr(parameter(Parameter::Role::scale, in_stage)(at.c, at.g)); };
-        operands.tensor = [&](int index) { return operand_at(index, at.exprs()); };
-        return apply_epilogues(stage(in_stage), value, operands);
+        return apply_epilogues(stage(in_stage), value, epilogue_operands(at, in_stage));
+    }
+
+    // The same of a sum in registers, and what that sum starts from.
+    Halide::Expr start_of_sum(const ActivationVars &at, int in_stage = 0) {
+        return convc::start_of_sum(stage(in_stage), epilogue_operands(at, in_stage));
+    }
+    Halide::Expr finish_sum(const Halide::Expr &sum, const ActivationVars &at, int in_stage = 0) {
+        return convc::finish_sum(stage(in_stage), sum, epilogue_operands(at, in_stage));
     }
 
     // Of Layer::inputs[index], which is broadcast along its extents of 1.
@@ -171,6 +175,14 @@ protected:
     }
 
 private:
+    EpilogueOperands epilogue_operands(const ActivationVars &at, int in_stage) {
+        const auto of_channel = [this, at, in_stage](Parameter::Role role) {
+            return [this, at, in_stage, role] { return Halide::Expr(parameter(role, in_stage)(at.c, at.g)); };
+        };
+        return {of_channel(Parameter::Role::bias), of_channel(Parameter::Role::scale),
+                [this, at](int index) { return operand_at(index, at.exprs()); }};
+    }
+
     std::map<std::string, Input *> inputs_;
     Halide::GeneratorOutput<Halide::Buffer<>> *output_ = nullptr;
 };

@@ -157,11 +157,11 @@ public:
             if (placed[1].padded) r_.where(reaches_input(y_at, 0, placed[1]));
             if (placed[2].padded) r_.where(reaches_input(z_at, 0, placed[2]));
         }
-        sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
+        sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_, folded_.convolution);
         sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += product;
         Func y = output();
         y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) =
-            with_epilogues(sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_, folded_.convolution);
+            finish_sum(sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_, folded_.convolution);
     }
 
     void schedule() {

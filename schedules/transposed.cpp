@@ -341,7 +341,7 @@ public:
         }
         at.emplace_back(v_.n);
         Func y = output();
-        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = with_epilogues(phases_(at), v_);
+        y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(phases_(at), v_);
     }
 
     void schedule() {
@@ -412,7 +412,7 @@ private:
                        source_(input_channel(), v_.g, input[0], input[1], input[2], v_.n);
         if (leaves_input_) product = Halide::select(nonfinite() && !inside, 0.0f, product);
         const std::vector<Var> all{v_.c, v_.g, q_[0], q_[1], q_[2], phase_[0], phase_[1], phase_[2], v_.n};
-        sum_(all) = 0.0f;
+        sum_(all) = start_of_sum(v_);
         const std::vector<Expr> here(all.begin(), all.end());
         sum_(here) += product;
         phases_(all) = sum_(here);

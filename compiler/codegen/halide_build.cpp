@@ -110,6 +110,7 @@ void append_functions(Module &to, const Module &from, const std::string &externa
         to.append(function);
     }
     for (const auto &buffer : from.buffers()) to.append(buffer);
+    to.set_any_strict_float(to.any_strict_float() || from.any_strict_float());
 }
 
 FunctionMemory memory_of(const Module &module, const std::string &function) {
