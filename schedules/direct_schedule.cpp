@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <utility>
 
 #include "schedules/folded_shuffle.h"
@@ -108,26 +107,34 @@ int64_t bytes_between_pixels(const StageGroup &group) {
     return between * stage_axis(stage, view_width).stride * static_cast<int64_t>(sizeof(float));
 }
 
-// What a step takes longer where so many broadcasts come from lines of one set of L1, more than that has ways. A tile
-// of 2 x 14 reads pixels of 1024 channels at 0.79 times the speed of one of 2 x 7, of 2 x 12 at 0.93, of 2 x 10 at 0.99
-// (8 ways). L1 has a set for each line of a page, nearly everywhere.
-double set_conflicts(const StageGroup &group, int64_t columns, const Target &target) {
-    constexpr int64_t page = 4096;
-    const int64_t ways = target.l1_bytes / page;
-    const int64_t sets = page / std::gcd(bytes_between_pixels(group), page);
-    const int64_t lines = ceil_divided(columns, sets);
-    return 1 + 0.04 * static_cast<double>(std::max<int64_t>(lines - ways, 0));
+// Whether cores share a group's weights, and not its pixels, between them: the weights are the big operand.
+bool divides_channels(const StageGroup &group) {
+    const Stage &stage = group.stage(0);
+    const int64_t weights = stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume();
+    return weights > group.input().elements().value_or(0);
+}
+
+// How many times as long the last thread takes as all would with equal shares, where tiles of a row are shared out.
+double imbalance(const StageGroup &group, bool share_lines, int64_t columns, const Target &target) {
+    const View output = grouped_output(group);
+    if (parallel_axis(output) != view_width || divides_channels(group)) return 1;
+    const int64_t tiles = pieces(output, columns), threads = planned_threads(target);
+    const int64_t others = output[view_batch].extent * (share_lines ? 1 : group.stage(0).groups);
+    const int64_t parts = balanced_parts(tiles, others, target);
+    const int64_t longest = ceil_divided(parts * others, threads) * ceil_divided(tiles, parts);
+    return static_cast<double>(longest * threads) / static_cast<double>(tiles * others);
 }
 
 // A narrower tile where that leaves out far more taps: 33 columns under dilation 18 in tiles of 3, not of 11 (6.3
-// to 5.4 ms for 512 -> 256 channels). And where its pixels stay in L1.
-RegisterTile tile_of_channels(const StageGroup &group, const Target &target) {
+// to 5.4 ms for 512 -> 256 channels), or divides better between the threads: 196 pixels in 14 tiles of 14, not 7 of 28.
+RegisterTile tile_of_channels(const StageGroup &group, bool share_lines, const Target &target) {
     constexpr double least_gain = 0.93;
     const int64_t channels = group_channels(group.stage(0)), width = grouped_output(group)[view_width].extent;
-    RegisterTile best = best_register_tile(channels, width, target);
+    const int64_t between = bytes_between_pixels(group);
+    RegisterTile best = best_register_tile(channels, width, target, 1, 4, between);
     const auto cycles = [&](const RegisterTile &tile) {
         return tile_cycles(tile, channels, width, 1, target) * share_of_taps(group, view_width, tile.columns) *
-               set_conflicts(group, tile.columns, target);
+               set_conflicts(tile.columns, between, target) * imbalance(group, share_lines, tile.columns, target);
     };
     const double usual = cycles(best);
     const int64_t most_vectors = std::min<int64_t>(4, ceil_divided(channels, target.vector_lanes()));
@@ -172,7 +179,7 @@ RegisterTile tile_of_pixels(const StageGroup &group, const Target &target) {
 }
 
 // Whether vectors of pixels, stored whole, take less time than vectors of channels.
-bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
+bool prefers_pixel_vectors(const StageGroup &group, bool share_lines, const Target &target) {
     if (!allows_pixel_vectors(group, target)) return false;
     const Stage &stage = group.stage(0);
     const View output = grouped_output(group);
@@ -181,17 +188,18 @@ bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
     const auto sum = static_cast<double>(products);
     const double by_pixels =
         sum * tile_cycles(tile_of_pixels(group, target), width, channels, pixel_load(group, target), target);
-    const double by_channels = sum * tile_cycles(tile_of_channels(group, target), channels, width, 1, target);
+    const double by_channels =
+        sum * tile_cycles(tile_of_channels(group, share_lines, target), channels, width, 1, target);
     return by_pixels < by_channels + scatter_cycles(output, target);
 }
 
 // The register tile: as knobs, and its vectors and broadcasts, whichever those are.
-std::pair<Schedule, RegisterTile> default_tile(const StageGroup &group, const Target &target) {
-    if (prefers_pixel_vectors(group, target)) {
+std::pair<Schedule, RegisterTile> default_tile(const StageGroup &group, bool share_lines, const Target &target) {
+    if (prefers_pixel_vectors(group, share_lines, target)) {
         const RegisterTile tile = tile_of_pixels(group, target);
         return {{"direct", {{"pixel_vectors", 1}, {"vectors", tile.columns}, {"columns", tile.vectors}}}, tile};
     }
-    const RegisterTile tile = tile_of_channels(group, target);
+    const RegisterTile tile = tile_of_channels(group, share_lines, target);
     Schedule schedule{"direct", {{"vectors", tile.vectors}, {"columns", tile.columns}}};
     if (allows_pixel_vectors(group, target)) schedule.knobs.insert(schedule.knobs.begin(), {"pixel_vectors", 0});
     return {schedule, tile};
@@ -201,17 +209,16 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     if (in_tiles(group)) return default_tiles(group, target);
     const Stage &stage = group.stage(0);
     const View output = grouped_output(group);
-    const auto [schedule_of_tile, tile] = default_tile(group, target);
+    const auto [schedule_of_tile, tile] = default_tile(group, share_lines, target);
     Schedule schedule = schedule_of_tile;
     const KernelRequest request{group, schedule, target};
     const int64_t tiles = channel_tiles(request);
 
     // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
     const int64_t weight_bytes = stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume() * 4;
-    const int64_t input_bytes = group.input().elements().value_or(0) * 4;
     int64_t channel_parts = 1;
     const bool whole_tiles = group_channels(stage) % channel_tile(request) == 0;
-    if (weight_bytes > input_bytes && whole_tiles) {
+    if (divides_channels(group) && whole_tiles) {
         const int64_t wanted = balanced_parts(tiles, stage.groups * group.input().batch, target);
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
@@ -301,7 +308,7 @@ double time(const StageGroup &whole, const Target &target) {
         return lane_cycles(best_register_tile(channels, many_pixels, target), channels, many_pixels, 1, target);
     }
     const int64_t width = grouped_output(group)[view_width].extent;
-    const auto [schedule, tile] = default_tile(group, target);
+    const auto [schedule, tile] = default_tile(group, groups_share_lines(whole), target);
     if (has_pixel_vectors(schedule)) return lane_cycles(tile, width, channels, pixel_load(group, target), target);
     return lane_cycles(tile, channels, width, 1, target);
 }

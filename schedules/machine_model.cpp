@@ -1,6 +1,7 @@
 #include "schedules/machine_model.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace convc {
 namespace {
@@ -50,15 +51,27 @@ bool fits_registers(const RegisterTile &tile, const Target &target) {
     return tile.vectors * tile.columns + tile.vectors + 1 <= target.vector_registers();
 }
 
+double set_conflicts(int64_t columns, int64_t bytes_between_pixels, const Target &target) {
+    constexpr int64_t page = 4096;  // L1 has a set for each cache line of a page, nearly everywhere
+    const int64_t ways = target.l1_bytes / page;
+    const int64_t sets = page / std::gcd(bytes_between_pixels, page);
+    const int64_t in_one_set = (columns + sets - 1) / sets;
+    return 1 + 0.04 * static_cast<double>(std::max<int64_t>(in_one_set - ways, 0));
+}
+
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load,
-                                int64_t most_vectors) {
+                                int64_t most_vectors, int64_t bytes_between_pixels) {
     RegisterTile best;
-    double best_cycles = tile_cycles(best, channels, pixels, vector_load, target);
+    const auto cycles_of = [&](const RegisterTile &tile) {
+        return tile_cycles(tile, channels, pixels, vector_load, target) *
+               set_conflicts(tile.columns, bytes_between_pixels, target);
+    };
+    double best_cycles = cycles_of(best);
     const int64_t most =
         std::min<int64_t>({4, most_vectors, rounded_up(channels, target.vector_lanes()) / target.vector_lanes()});
     for (RegisterTile tile; tile.vectors <= most; tile.vectors++) {
         for (tile.columns = 1; tile.columns <= pixels && fits_registers(tile, target); tile.columns++) {
-            const double cycles = tile_cycles(tile, channels, pixels, vector_load, target);
+            const double cycles = cycles_of(tile);
             if (cycles < best_cycles) best = tile, best_cycles = cycles;
         }
     }

@@ -28,9 +28,14 @@ double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, d
 double lane_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target);
 
+// How many times as long a step takes where more of its broadcasts come from one set of L1 than that has ways: a tile
+// of 2 x 14 reads pixels that lie a page apart at 0.79 times the speed of one of 2 x 7, of 2 x 12 at 0.93, of 2 x 10 at
+// 0.99 (1x1 of 1024 channels, 8 ways).
+double set_conflicts(int64_t columns, int64_t bytes_between_pixels, const Target &target);
+
 // The tile with the fewest cycles, of at most so many vectors.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1,
-                                int64_t most_vectors = 4);
+                                int64_t most_vectors = 4, int64_t bytes_between_pixels = sizeof(float));
 
 // The vector_load of vectors that lie anywhere in memory, `stride` elements between their lanes.
 double unaligned_load(int64_t stride, const Target &target);

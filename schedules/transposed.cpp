@@ -228,7 +228,9 @@ Schedule default_tile(const StageGroup &group, const Target &target) {
     const int64_t channels = group_channels(group);
     const int64_t positions = phased_axis(group, view_width).positions;
     if (!prefers_pixel_vectors(group, target)) {
-        const RegisterTile tile = best_register_tile(channels, positions, target);
+        // In a strip or in place, the pixels of a phase are neighbours.
+        const int64_t between = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
+        const RegisterTile tile = best_register_tile(channels, positions, target, 1, 4, between);
         return {"transposed", {{"pixel_vectors", 0}, {"vectors", tile.vectors}, {"columns", tile.columns}}};
     }
     const int64_t whole_vectors = positions / target.vector_lanes();

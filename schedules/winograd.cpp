@@ -483,7 +483,8 @@ Algorithm winograd_algorithm() {
             arguments,
             nullptr,
             1,
-            winograd::reluctance};
+            winograd::reluctance,
+            winograd::time};
 }
 
 }  // namespace convc

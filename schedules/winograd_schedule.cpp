@@ -368,6 +368,11 @@ double saved_work(const StageGroup &group, const Target &target) {
     return (direct - search.cycles()) * multiply_adds_a_cycle * static_cast<double>(target.vector_lanes());
 }
 
+double time(const StageGroup &group, const Target &target) {
+    const bool in_one = group_channels(group.stage(0)) <= target.vector_lanes();
+    return target.half_vectors && in_one ? 1 : 2;
+}
+
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const int64_t vectors = ceil_divided(group_channels(stage), target.vector_lanes());
