@@ -73,6 +73,11 @@ struct Algorithm {
     // Modelled time of the default schedule, in units of which nothing is known but that they are the same for vectors
     // of every width; nullptr: it has whole vectors.
     double (*time)(const StageGroup &group, const Target &target) = nullptr;
+    // For a tuner. The values of a knob, in order, that the machine model does not rule out under the values of the
+    // knobs before it, which alone stand in the request's schedule; nullptr: knob_values.h decides.
+    std::vector<int64_t> (*worthwhile)(const KernelRequest &so_far, const Knob &knob) = nullptr;
+    // Modelled cycles of the slowest thread; nullptr: nothing is known.
+    double (*cycles)(const KernelRequest &request) = nullptr;
 
     std::optional<std::string> is_reluctant(const StageGroup &group, const Target &on) const {
         return reluctance ? reluctance(group, on) : std::nullopt;

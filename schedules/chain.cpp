@@ -585,7 +585,8 @@ Algorithm chain_algorithm() {
             chain_conflict, chain_default_schedule,
             arguments,      notes,
             most_stages,    chain_reluctance,
-            chain_time};
+            chain_time,     chain_worthwhile,
+            chain_cycles};
 }
 
 }  // namespace convc

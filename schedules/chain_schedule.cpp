@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "schedules/chain_shape.h"
+#include "schedules/knob_values.h"
 #include "schedules/single_stage.h"
 #include "schedules/winograd_schedule.h"
 
@@ -251,6 +252,34 @@ Schedule chain_default_schedule(const StageGroup &group, const Target &target) {
     choose_rows(request);
     choose_tiles(request);
     return request.schedule;
+}
+
+// Tiles of a stage are chosen without the strip's width in mind, which later knobs would change: whole rows.
+std::vector<int64_t> chain_worthwhile(const KernelRequest &so_far, const Knob &knob) {
+    constexpr std::string_view columns = "columns";
+    if (!knob.name.starts_with(columns)) return usual_values(knob, so_far.target);
+    for (const ChainLink &link : chain_links(so_far.group)) {
+        if (knob.name != fmt::format("columns{}", link.stage)) continue;
+        const int64_t width = extent_along(so_far.group.stage(link.stage).output, view_width);
+        if (link.depthwise) return {std::min(knob.high, depthwise_columns(so_far.group.stage(link.stage), width))};
+        const int64_t vectors = *so_far.schedule.knob(fmt::format("vectors{}", link.stage));
+        return good_columns(vectors, knob, link.channels, width, so_far.target);
+    }
+    return {};
+}
+
+double chain_cycles(const KernelRequest &request) {
+    const ChainShape shape(request);
+    double cycles = 0;
+    for (int i = 0; i <= shape.last(); i++) {
+        const bool depthwise = shape.link(i).depthwise;
+        const RegisterTile tile{shape.vectors(i), shape.columns(i)};
+        const double cycles_a_product =
+            lane_cycles(tile, depthwise ? request.target.vector_lanes() : shape.link(i).channels, row_columns(shape, i),
+                        1, request.target);
+        cycles += stage_work(shape.stage(i)) * cycles_a_product;
+    }
+    return cycles * shape.thread_work() / chain_work(request.group);
 }
 
 }  // namespace convc

@@ -26,6 +26,9 @@ std::optional<std::string> chain_reluctance(const StageGroup &group, const Targe
 // Of the links that sum over channels, as Algorithm::time has it.
 double chain_time(const StageGroup &group, const Target &target);
 
+std::vector<int64_t> chain_worthwhile(const KernelRequest &so_far, const Knob &knob);
+double chain_cycles(const KernelRequest &request);
+
 // Why fusing does not pay; nullopt where it does.
 std::optional<std::string> chain_work_refusal(const KernelRequest &request);
 

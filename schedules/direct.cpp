@@ -303,7 +303,9 @@ Algorithm direct_algorithm() {
             fold_notes,
             2,
             nullptr,
-            direct::time};
+            direct::time,
+            direct::worthwhile,
+            direct::cycles};
 }
 
 }  // namespace convc

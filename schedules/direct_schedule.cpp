@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "schedules/folded_shuffle.h"
+#include "schedules/knob_values.h"
 #include "schedules/machine_model.h"
 #include "schedules/single_stage.h"
 
@@ -234,6 +235,30 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     return schedule;
 }
 
+// Outputs along a row, for the model.
+int64_t width_of_tiles(const StageGroup &group) {
+    return in_tiles(group) ? many_pixels : int64_t{grouped_output(group)[view_width].extent};
+}
+
+// Multiply-adds of the layer, without those in padding.
+double stage_products(const StageGroup &group) {
+    const Stage &stage = group.stage(0);
+    const auto outputs = static_cast<double>(stage.output.elements().value_or(many_pixels));
+    return outputs * static_cast<double>(stage.in_channels / stage.groups * stage.kernel_volume());
+}
+
+// Of all work, what the thread with the most tasks does.
+double share_of_slowest(const KernelRequest &request) {
+    const StageGroup &group = request.group;
+    if (in_tiles(group)) return 1.0 / static_cast<double>(planned_threads(request.target));
+    const View output = grouped_output(group);
+    const int64_t parts = *request.schedule.knob("parts"), channel_parts = *request.schedule.knob("channel_parts");
+    const int64_t others = output[view_batch].extent * channel_parts * group.stage(0).groups;
+    const int64_t all = pieces(output, pixel_tile(request));
+    const int64_t rounds = ceil_divided(parts * others, planned_threads(request.target));
+    return static_cast<double>(rounds * ceil_divided(all, parts)) / static_cast<double>(all * others);
+}
+
 }  // namespace
 
 int64_t channel_tile(const KernelRequest &request) {
@@ -311,6 +336,41 @@ double time(const StageGroup &whole, const Target &target) {
     const auto [schedule, tile] = default_tile(group, groups_share_lines(whole), target);
     if (has_pixel_vectors(schedule)) return lane_cycles(tile, width, channels, pixel_load(group, target), target);
     return lane_cycles(tile, channels, width, 1, target);
+}
+
+std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
+    const StageGroup group = convolution_of(so_far.group);
+    if (knob.name != "columns") return usual_values(knob, so_far.target);
+    const int64_t width = width_of_tiles(group), channels = group_channels(group.stage(0));
+    const int64_t vectors = *so_far.schedule.knob("vectors");
+    if (!has_pixel_vectors(so_far.schedule)) return good_columns(vectors, knob, channels, width, so_far.target);
+    // Vectors of pixels and single channels: the two change places.
+    std::vector<int64_t> values;
+    for (int64_t columns = knob.low; columns <= knob.high; columns++) {
+        const std::vector<int64_t> good =
+            good_columns(columns, {"", "", vectors, vectors}, width, channels, so_far.target);
+        if (!good.empty()) values.push_back(columns);
+    }
+    return values;
+}
+
+double cycles(const KernelRequest &whole) {
+    const KernelRequest request = convolution_of(whole);
+    const StageGroup &group = request.group;
+    const Schedule &schedule = request.schedule;
+    const Stage &stage = group.stage(0);
+    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    int64_t channels = group_channels(stage), width = width_of_tiles(group);
+    double vector_load = 1;
+    const double conflicts =
+        has_pixel_vectors(schedule) ? 1 : set_conflicts(tile.columns, bytes_between_pixels(group), request.target);
+    if (has_pixel_vectors(schedule)) {
+        std::swap(tile.vectors, tile.columns);
+        std::swap(channels, width);
+        vector_load = pixel_load(group, request.target);
+    }
+    return stage_products(group) * conflicts * lane_cycles(tile, channels, width, vector_load, request.target) *
+           share_of_slowest(request);
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {

@@ -30,5 +30,7 @@ std::vector<Knob> knobs(const StageGroup &whole, const Target &target);
 std::optional<std::string> conflict(const KernelRequest &whole);
 Schedule default_schedule(const StageGroup &whole, const Target &target);
 double time(const StageGroup &whole, const Target &target);
+std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob);
+double cycles(const KernelRequest &whole);
 
 }  // namespace convc::direct

@@ -484,7 +484,9 @@ Algorithm winograd_algorithm() {
             nullptr,
             1,
             winograd::reluctance,
-            winograd::time};
+            winograd::time,
+            winograd::worthwhile,
+            winograd::cycles};
 }
 
 }  // namespace convc

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "schedules/knob_values.h"
 #include "schedules/machine_model.h"
 #include "schedules/single_stage.h"
 #include "schedules/stride_phases.h"
@@ -435,6 +436,52 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const Shape shape = Search(group, target).best();
     const RegisterTile tile{shape.vectors, shape.columns * shape.rows};
     return shape.schedule(default_unroll(channel_block(group.stage(0), target), tile));
+}
+
+std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
+    const auto value = [&](const char *name) { return *so_far.schedule.knob(name); };
+    const auto tiles = [&] { return Tiling(so_far.group, value("outputs")); };
+    std::vector<int64_t> values;
+    if (knob.name == "outputs") {
+        for (int64_t outputs = 2; outputs <= most_outputs; outputs++) {
+            if (!transform_conflict(so_far.group, outputs)) values.push_back(outputs);
+        }
+    } else if (knob.name == "columns") {
+        const int64_t channels = group_channels(so_far.group.stage(0));
+        const int64_t most = std::min(knob.high, tiles().x.tiles());
+        for (const int64_t columns : good_columns(value("vectors"), knob, channels, most_tiles, so_far.target)) {
+            if (columns <= most) values.push_back(columns);
+        }
+        // Rows of tiles make up for few columns.
+        for (int64_t columns = 1; columns <= most; columns *= 2) values.push_back(columns);
+        if (most > 0) values.push_back(most);
+    } else if (knob.name == "rows") {
+        for (int64_t rows = 1; rows <= std::min<int64_t>(tiles().y.tiles(), 4); rows++) {
+            if (fits_registers({value("vectors"), value("columns") * rows}, so_far.target)) values.push_back(rows);
+        }
+    } else if (knob.name == "across") {
+        const int64_t columns = ceil_divided(tiles().x.tiles(), value("columns"));
+        for (const int64_t pieces : {columns, int64_t{2}, int64_t{1}}) {
+            values.push_back(ceil_divided(columns, std::min(pieces, columns)) * value("columns"));
+        }
+    } else if (knob.name == "down") {
+        const int64_t rows = ceil_divided(tiles().y.tiles(), value("rows"));
+        for (const int64_t high : {int64_t{1}, int64_t{2}, int64_t{4}, rows}) {
+            values.push_back(std::min(high, rows) * value("rows"));
+        }
+    } else {
+        return usual_values(knob, so_far.target);
+    }
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+    return values;
+}
+
+double cycles(const KernelRequest &request) {
+    const auto value = [&](const char *name) { return *request.schedule.knob(name); };
+    const Shape shape{value("outputs"), value("vectors"), value("columns"), value("rows"),
+                      value("across"),  value("down"),    value("parts"),   value("channel_parts")};
+    return CostModel(request.group, request.target, shape.outputs).cycles(shape);
 }
 
 }  // namespace convc::winograd

@@ -63,5 +63,7 @@ std::optional<std::string> conflict(const KernelRequest &request);
 // Where two or more of them waste fewer lanes than whole ones they do not (37 channels: 0.77 to 0.91 ms).
 double time(const StageGroup &group, const Target &target);
 Schedule default_schedule(const StageGroup &group, const Target &target);
+std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob);
+double cycles(const KernelRequest &request);
 
 }  // namespace convc::winograd

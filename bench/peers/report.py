@@ -202,7 +202,7 @@ def losses(entries):
         if not math.isnan(value) and value < EQUAL:
             name, _ = best_peer(entry)
             line = f"- {entry['family']}/{entry['name']}: {value:.2f} of {name} ({entry['results'][name]['note']})"
-            reason = known_reasons().get(entry["name"])
+            reason = known_reasons().get(f"{entry['family']}/{entry['name']}")
             yield f"{line}: {reason}" if reason else line
 
 

@@ -71,8 +71,10 @@ int parse_and_run(int argc, char **argv, Console &console) {
     add_compile(program, chosen);
     add_run(program, chosen);
     add_bench(program, chosen);
+    add_tune(program, chosen);
     add_cache(program, chosen);
     add_doctor(program, chosen);
+    add_trial_worker(program, chosen);
     if (const char *verb = unknown_verb(program, argc, argv)) {
         return console.fail({Failure::usage, fmt::format("there is no verb '{}'; see convc --help", verb)});
     }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "compiler/driver/driver_diagnostics.h"
+#include "compiler/driver/files.h"
 #include "compiler/sema/lints.h"
 #include "compiler/syntax/parser.h"
 #include "schedules/schedule_table.h"
@@ -45,13 +47,37 @@ SourceRange range_without_kernel(const CheckedLayer &checked, const Target &targ
     return checked.range;
 }
 
-void report_no_plan(const Program &program, const CheckedLayer &checked, const Target &target, const Error &error,
-                    Diagnostics &diagnostics) {
-    if (const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target)) {
-        diagnostics.report(pinned->range, diagnostic::unusable_schedule, error.message);
-    } else {
-        diagnostics.report(range_without_kernel(checked, target), diagnostic::no_kernel, error.message);
+// Of a file of layers, and of the one beside it.
+struct FileDiagnostics {
+    Diagnostics layers, schedules;
+
+    bool has_errors() const { return layers.has_errors() || schedules.has_errors(); }
+    void show(Console &console, const Program &program) const {
+        console.show(program.file, layers);
+        if (!program.schedules.name.empty()) console.show(program.schedules, schedules);
     }
+};
+
+void report_no_plan(const Program &program, const CheckedLayer &checked, const Target &target, const Error &error,
+                    FileDiagnostics &diagnostics) {
+    if (const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target)) {
+        Diagnostics &of_file = pinned->beside ? diagnostics.schedules : diagnostics.layers;
+        of_file.report(pinned->range, diagnostic::unusable_schedule, error.message);
+    } else {
+        diagnostics.layers.report(range_without_kernel(checked, target), diagnostic::no_kernel, error.message);
+    }
+}
+
+// net.schedules beside net.conv, where there is one.
+Result<SourceFile> read_schedules_beside(const SourceArgument &source) {
+    std::filesystem::path path = source.text;
+    std::error_code error;
+    if (source.kind != SourceArgument::Kind::file || path.extension() != ".conv") return SourceFile{};
+    path.replace_extension(".schedules");
+    if (!std::filesystem::exists(path, error)) return SourceFile{};
+    Result<std::string> text = read_file(path.string());
+    if (!text) return text.error();
+    return SourceFile{path.string(), std::move(*text)};
 }
 
 }  // namespace
@@ -80,24 +106,31 @@ Result<Program> Session::check(const std::string &argument, Lints lints) {
     program.file = std::move(*file);
     program.is_line = source.kind == SourceArgument::Kind::line;
     program.is_whole = !source.layer;
-    Diagnostics diagnostics;
-    const ast::Module tree = parse_module(program.file, diagnostics);
-    program.module = check_module(tree, diagnostics, lets_);
-    if (lints == Lints::reported) lint_module(program.module, diagnostics);
-    const bool failed = diagnostics.has_errors();
-    console_.show(program.file, diagnostics);
-    if (failed) return already_shown();
+    Result<SourceFile> schedules = read_schedules_beside(source);
+    if (!schedules) return schedules.error();
+    program.schedules = std::move(*schedules);
+    FileDiagnostics diagnostics;
+    const ast::Module tree = parse_module(program.file, diagnostics.layers);
+    const ast::Module pins = parse_module(program.schedules, diagnostics.schedules);
+    const SchedulesFile beside{pins, diagnostics.schedules};
+    program.module = check_module(tree, diagnostics.layers, lets_, &beside);
+    if (lints == Lints::reported) lint_module(program.module, diagnostics.layers);
+    diagnostics.show(console_, program);
+    if (diagnostics.has_errors()) return already_shown();
     if (Status status = select(program, source.layer); !status) return status.error();
     return program;
 }
 
 Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target) {
     const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target);
-    return pinned ? make_pinned_plan(checked.layer, target, pinned->groups) : make_plan(checked.layer, target);
+    if (!pinned) return make_plan(checked.layer, target);
+    Result<Plan> plan = make_pinned_plan(checked.layer, target, pinned->groups);
+    if (plan && pinned->beside) plan->origin = Plan::Origin::tuned;
+    return plan;
 }
 
 Result<std::vector<Plan>> Session::plan(const Program &program, const Target &target) {
-    Diagnostics diagnostics;
+    FileDiagnostics diagnostics;
     std::vector<Plan> plans;
     if (program.selected.empty()) {
         return Error{Failure::invalid_input, fmt::format("{} has no layers", program.file.name)};
@@ -111,7 +144,7 @@ Result<std::vector<Plan>> Session::plan(const Program &program, const Target &ta
         }
     }
     if (!diagnostics.has_errors()) return plans;
-    console_.show(program.file, diagnostics);
+    diagnostics.show(console_, program);
     return already_shown();
 }
 

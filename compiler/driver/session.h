@@ -23,6 +23,7 @@ Result<std::vector<LetOverride>> read_lets(const std::vector<std::string> &lets)
 // A source file that has been checked without errors, and the layers of it that were asked for.
 struct Program {
     SourceFile file;
+    SourceFile schedules;  // NAME.schedules beside NAME.conv; its name is empty where there is none
     bool is_line = false;  // given on the command line
     bool is_whole = true;  // no :LAYER
     CheckedModule module;
@@ -33,7 +34,7 @@ struct Program {
     Program &operator=(Program &&) = default;
 };
 
-// The schedule pinned in the file where there is one for this target, or else the default.
+// The schedule pinned in the file where there is one for this target, or in the one beside it, or else the default.
 Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target);
 
 class Session {

@@ -200,13 +200,13 @@ Result<Plan> make_pinned_plan(const Layer &layer, const Target &target, const st
 
 namespace {
 
-// How well a statement's target fits: 0 not at all, more is better.
+// How well a statement fits: 0 not at all, more is better. The layers' own file comes before the one beside it.
 int fit(const PinnedSchedule &pinned, const Layer &layer, const Target &target) {
     const Result<Target> named = parse_target(pinned.target);
     if (!named || pinned.layer != layer.name || named->isa != target.isa) return 0;
     if (!named->cpu.empty() && named->cpu != target.cpu) return 0;
     if (named->threads > 0 && named->threads != target.threads) return 0;
-    return 1 + (named->cpu.empty() ? 0 : 2) + (named->threads > 0 ? 1 : 0);
+    return 1 + (named->cpu.empty() ? 0 : 2) + (named->threads > 0 ? 1 : 0) + (pinned.beside ? 0 : 4);
 }
 
 }  // namespace

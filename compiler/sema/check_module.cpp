@@ -27,10 +27,12 @@ struct OrderedStatement {
     uint32_t position;
 };
 
+SourceRange range_of(const ast::Statement &statement) {
+    return std::visit([](const auto &alternative) { return alternative.range; }, statement);
+}
+
 std::vector<OrderedStatement> in_source_order(const ast::Module &module) {
-    const auto position = [](const ast::Statement &statement) {
-        return std::visit([](const auto &alternative) { return alternative.range.begin; }, statement);
-    };
+    const auto position = [](const ast::Statement &statement) { return range_of(statement).begin; };
     std::vector<OrderedStatement> all;
     all.reserve(module.statements.size() + module.broken.size());
     for (const ast::Statement &statement : module.statements) all.push_back({&statement, false, position(statement)});
@@ -48,7 +50,7 @@ public:
         scope_.lets = &lets_;
     }
 
-    CheckedModule check(const ast::Module &module) {
+    CheckedModule check(const ast::Module &module, const SchedulesFile *beside) {
         const std::vector<OrderedStatement> statements = in_source_order(module);
         for (const OrderedStatement &each : statements) {
             if (const auto *let = std::get_if<ast::Let>(each.statement)) announce(*let);
@@ -59,16 +61,35 @@ public:
             if (const auto *layer = std::get_if<ast::Layer>(each.statement)) check(*layer, each.broken);
         }
         check_c_names();
-        for (const OrderedStatement &each : statements) {
-            const auto *schedule = std::get_if<ast::ScheduleStatement>(each.statement);
-            if (schedule == nullptr) continue;
-            std::optional<PinnedSchedule> pinned = check_schedule(*schedule, declared_, pinned_, scope_, reporter_);
-            if (pinned && !each.broken) checked_.schedules.push_back(std::move(*pinned));
-        }
+        check_schedules(statements, reporter_, false);
+        if (beside) check_beside(*beside);
         return std::move(checked_);
     }
 
 private:
+    void check_beside(const SchedulesFile &beside) {
+        Reporter reporter(beside.diagnostics);
+        const std::vector<OrderedStatement> statements = in_source_order(beside.module);
+        for (const OrderedStatement &each : statements) {
+            if (std::holds_alternative<ast::ScheduleStatement>(*each.statement)) continue;
+            reporter.report(range_of(*each.statement), diagnostic::schedules_only);
+        }
+        check_schedules(statements, reporter, true);
+    }
+
+    // Each file may have one for each layer and target.
+    void check_schedules(const std::vector<OrderedStatement> &statements, Reporter &reporter, bool beside) {
+        PinnedPlaces places;
+        for (const OrderedStatement &each : statements) {
+            const auto *schedule = std::get_if<ast::ScheduleStatement>(each.statement);
+            if (schedule == nullptr) continue;
+            std::optional<PinnedSchedule> pinned = check_schedule(*schedule, declared_, places, scope_, reporter);
+            if (!pinned || each.broken) continue;
+            pinned->beside = beside;
+            checked_.schedules.push_back(std::move(*pinned));
+        }
+    }
+
     // The first let of a name counts; define() reports the others.
     void announce(const ast::Let &let) {
         if (!let.name.text.empty()) lets_.try_emplace(let.name.text, LetDefinition{{}, let.name.range, false});
@@ -163,7 +184,6 @@ private:
     Lets lets_;
     Scope scope_;
     DeclaredLayers declared_;
-    PinnedPlaces pinned_;
     size_t family_members_ = 0;
     CheckedModule checked_;
 };
@@ -171,8 +191,9 @@ private:
 }  // namespace
 }  // namespace sema
 
-CheckedModule check_module(const ast::Module &module, Diagnostics &diagnostics, const std::vector<LetOverride> &lets) {
-    return sema::ModuleChecker(diagnostics, lets).check(module);
+CheckedModule check_module(const ast::Module &module, Diagnostics &diagnostics, const std::vector<LetOverride> &lets,
+                           const SchedulesFile *beside) {
+    return sema::ModuleChecker(diagnostics, lets).check(module, beside);
 }
 
 }  // namespace convc

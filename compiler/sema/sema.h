@@ -17,6 +17,7 @@ struct PinnedSchedule {
     std::string layer;   // a Layer's name: "res2_3x3", "body[64, 1]"
     std::string target;  // as written
     std::vector<Schedule> groups;
+    bool beside = false;                    // in the file of schedules beside the layers' own
     SourceRange range;                      // of the statement
     std::vector<SourceRange> group_ranges;  // one a group, for diagnostics of the planner's
 };
@@ -39,7 +40,14 @@ struct LetOverride {
     int64_t value = 0;
 };
 
+// The file of schedules that lies beside a file of layers, and holds nothing else: what `convc tune` writes.
+struct SchedulesFile {
+    const ast::Module &module;
+    Diagnostics &diagnostics;
+};
+
+// The schedules of `beside`, where there is one, come after the module's own.
 CheckedModule check_module(const ast::Module &module, Diagnostics &diagnostics,
-                           const std::vector<LetOverride> &lets = {});
+                           const std::vector<LetOverride> &lets = {}, const SchedulesFile *beside = nullptr);
 
 }  // namespace convc

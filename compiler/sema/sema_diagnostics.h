@@ -137,7 +137,9 @@ inline constexpr Kind<Text, Text> runtime_broadcast{
 
 // ---- pinned schedules
 
-inline constexpr Kind<Text> unknown_layer{"unknown-layer", Severity::error, "no layer '{}' in this file"};
+inline constexpr Kind<Text> unknown_layer{"unknown-layer", Severity::error, "no layer is called '{}'"};
+inline constexpr Kind<> schedules_only{"schedules-only", Severity::error,
+                                       "a file of schedules beside a file of layers holds nothing else"};
 inline constexpr Kind<Text> not_a_family{"not-a-family", Severity::error,
                                          "'{}' is one layer, not a family, so no values follow its name"};
 inline constexpr Kind<Text, Text, size_t> family_value_count{"family-value-count", Severity::error,

@@ -127,6 +127,26 @@ class Run(CliTest):
         self.assertIn("net.conv:3:", error)
         self.assertIn("frobs", error)
 
+    def test_schedules_beside_a_file_are_used_or_refused_at_their_line(self):
+        plan = json.loads(self.convc("explain", LAYER, "--plan", "--json")[0])["plan"]
+        isa, schedule = plan["target"].split()[0], plan["groups"][0]["schedule"]
+        self.write("net.conv", FILE)
+        self.write("net.schedules", f'# found\nschedule a on "{isa}" = {schedule}\n')
+        self.assertIn(f"schedule  {schedule} (tuned)", self.convc("run", "net.conv:a", "--repeat", "1")[0])
+        self.assertIn("(tuned)", self.convc("explain", "net.conv:a", "--plan")[0])
+        # The file's own come first, even where the others name the machine more closely.
+        self.write("net.conv", FILE + f'schedule a on "{isa}" = {schedule}\n')
+        self.write("net.schedules", f'schedule a on "{plan["target"]}" = {schedule}\n')
+        self.assertIn("(pinned)", self.convc("run", "net.conv:a", "--repeat", "1")[0])
+        self.write("net.conv", FILE)
+        self.write("net.schedules", f'\n\nschedule a on "{isa}" = ' + re.sub(r"\w+=\d+\)", "frobs=1)", schedule))
+        for verb in ("run", "compile", "bench"):
+            self.assertRegex(self.convc(verb, "net.conv:a", status=1)[1], r"net\.schedules:3:1: error: .*frobs")
+        self.write("net.schedules", "layer more(x: f32 nhwc[1, 8, 8, 4]) = conv(4, 1x1)\n")
+        self.assertIn("net.schedules:1:1: error: ", self.convc("check", "net.conv", status=1)[1])
+        error = json.loads(self.convc("check", "net.conv", "--diagnostics", "json", status=1)[1].splitlines()[-1])
+        self.assertEqual((error["file"], error["diagnostics"][0]["id"]), ("net.schedules", "schedules-only"))
+
     def test_files_that_are_wrong_say_so(self):
         self.write("x.npy", npy([1, 6, 8, 6], range(288)))
         self.assertIn("x.npy: its shape is [1, 6, 8, 6], but the input is f32 nhwc[1, 6, 6, 8]",

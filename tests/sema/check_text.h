@@ -24,4 +24,16 @@ inline CheckedText check_text(std::string text, const std::vector<LetOverride> &
     return checked;
 }
 
+// What is said of a file of schedules beside the text.
+inline CheckedText check_schedules_beside(std::string text, std::string schedules) {
+    CheckedText checked;
+    const SourceFile file{"test.conv", std::move(text)}, beside_file{"test.schedules", std::move(schedules)};
+    Diagnostics of_layers;
+    const ast::Module module = parse_module(file, of_layers), pins = parse_module(beside_file, checked.diagnostics);
+    const SchedulesFile beside{pins, checked.diagnostics};
+    checked.module = check_module(module, of_layers, {}, &beside);
+    checked.rendered = render_text(beside_file, checked.diagnostics, false);
+    return checked;
+}
+
 }  // namespace convc

@@ -44,6 +44,32 @@ TEST(SemaTest, RangesPointAtTheText) {
     EXPECT_EQ(text_at(text, schedule.group_ranges[1]), "direct(rows=2)");
 }
 
+TEST(SemaTest, SchedulesBesideTheLayersComeAfterTheirOwn) {
+    const CheckedText checked = check_schedules_beside(
+        "layer f[c in {2, 3}](x: f32 nwc[1, 9, c]) = conv(c, 3)\n"
+        "schedule f[3] on \"x86-64-linux-avx2-fma\" = direct(rows=1)",
+        "schedule f[3] on \"x86-64-linux-avx2-fma\" = direct(rows=2)\n"
+        "schedule f[2] on \"x86-64-linux-avx2-fma\" = direct(rows=3)");
+    EXPECT_EQ(checked.rendered, "");
+    std::string all;
+    for (const PinnedSchedule &pinned : checked.module.schedules) {
+        all += (pinned.beside ? "beside " : "own ") + pinned.layer + print_schedules(pinned.groups) + "; ";
+    }
+    EXPECT_EQ(all, "own f[3]direct(rows=1); beside f[3]direct(rows=2); beside f[2]direct(rows=3); ");
+}
+
+TEST(SemaTest, AFileOfSchedulesHoldsNothingElse) {
+    const CheckedText checked = check_schedules_beside("layer a(x: f32 nwc[1, 9, 2]) = conv(3, 3)",
+                                                       "layer b(x: f32 nwc[1, 9, 2]) = conv(3, 3)\n"
+                                                       "schedule b on \"x86-64-linux-avx2-fma\" = direct(rows=2)");
+    EXPECT_NE(checked.rendered.find("test.schedules:1:1: error: a file of schedules beside a file of layers holds "
+                                    "nothing else [schedules-only]"),
+              std::string::npos)
+        << checked.rendered;
+    EXPECT_NE(checked.rendered.find("test.schedules:2:10: error: no layer is called 'b'"), std::string::npos)
+        << checked.rendered;
+}
+
 TEST(SemaTest, LayersOfAFamilyComeInOrder) {
     const CheckedText checked = check_text("layer f[a in {2, 1}, b in {3, 4}](x: f32 nwc[1, 9, a]) = conv(b, 3)");
     std::string names;

@@ -48,5 +48,7 @@ void add_explain(CLI::App &program, ChosenVerb &chosen);
 void add_fmt(CLI::App &program, ChosenVerb &chosen);
 void add_run(CLI::App &program, ChosenVerb &chosen);
 void add_split(CLI::App &program, ChosenVerb &chosen);
+void add_trial_worker(CLI::App &program, ChosenVerb &chosen);
+void add_tune(CLI::App &program, ChosenVerb &chosen);
 
 }  // namespace convc

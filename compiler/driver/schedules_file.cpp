@@ -1,0 +1,50 @@
+#include "compiler/driver/schedules_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace convc {
+namespace {
+
+constexpr const char *head =
+    "# Found by convc tune; counts where the file of layers beside it has no schedule of its own.\n";
+
+std::string statement(const FoundSchedule &found) {
+    return fmt::format("schedule {} on \"{}\" = {}", found.layer, found.target, print_schedules(found.schedules));
+}
+
+const PinnedSchedule *statement_in_file(const CheckedModule &module, const FoundSchedule &found) {
+    for (const PinnedSchedule &pinned : module.schedules) {
+        if (pinned.beside && pinned.layer == found.layer && pinned.target == found.target) return &pinned;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+std::string with_schedules(const SourceFile &file, const CheckedModule &module,
+                           const std::vector<FoundSchedule> &found) {
+    std::string text = file.text.empty() ? head : file.text;
+    if (text.back() != '\n') text += '\n';
+    std::vector<std::pair<SourceRange, std::string>> replacements;
+    for (const FoundSchedule &each : found) {
+        if (const PinnedSchedule *old = statement_in_file(module, each)) {
+            replacements.emplace_back(old->range, statement(each));
+        } else {
+            text += statement(each) + "\n";
+        }
+    }
+    // From the end, so that the ranges before stay right.
+    std::sort(replacements.begin(), replacements.end(),
+              [](const auto &a, const auto &b) { return a.first.begin > b.first.begin; });
+    for (const auto &[range, with] : replacements) text.replace(range.begin, range.end - range.begin, with);
+    return text;
+}
+
+std::string schedules_file_of(const std::string &file) {
+    return std::filesystem::path(file).replace_extension(".schedules").string();
+}
+
+}  // namespace convc

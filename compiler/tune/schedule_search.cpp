@@ -1,0 +1,113 @@
+#include "compiler/tune/schedule_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace convc {
+namespace {
+
+constexpr int most_starts = 3;      // schedules that steps are taken from
+constexpr int samples_a_space = 4;  // at random, of those ranked high, before the first step
+constexpr double near_best = 1.3;   // of another algorithm's best, to be worth steps of its own
+
+}  // namespace
+
+ScheduleSearch::ScheduleSearch(const StageGroup &group, const Target &target, const std::vector<Schedule> &seeds,
+                               uint64_t random)
+    : group_(group), target_(target), spaces_(schedule_spaces(group, target)), random_(random) {
+    // The model's first choice of every space comes behind the seeds.
+    for (auto space = spaces_.rbegin(); space != spaces_.rend(); ++space) {
+        if (!space->candidates.empty()) queue_.push_back(space->candidates.front().schedule);
+    }
+    for (auto seed = seeds.rbegin(); seed != seeds.rend(); ++seed) queue_.push_back(*seed);
+}
+
+int64_t ScheduleSearch::size() const {
+    int64_t size = 0;
+    for (const AlgorithmSpace &space : spaces_) size += static_cast<int64_t>(space.candidates.size());
+    return size;
+}
+
+std::optional<Schedule> ScheduleSearch::best() const {
+    const auto least = std::min_element(costs_.begin(), costs_.end(),
+                                        [](const auto &a, const auto &b) { return a.second < b.second; });
+    if (least == costs_.end() || std::isinf(least->second)) return std::nullopt;
+    return least->first;
+}
+
+void ScheduleSearch::tell(const Schedule &schedule, double cost) {
+    asked_.erase(schedule);
+    costs_[schedule] = cost;
+}
+
+Schedule ScheduleSearch::ask(const Schedule &schedule) {
+    asked_[schedule] = true;
+    return schedule;
+}
+
+std::optional<Schedule> ScheduleSearch::next() {
+    if (auto queued = first_of_queue()) return ask(*queued);
+    const int samples = samples_a_space * static_cast<int>(spaces_.size());
+    if (samples_ < samples) {
+        samples_++;
+        if (auto sample = ranked_sample()) return ask(*sample);
+    }
+    if (auto step = step_from_best()) return ask(*step);
+    if (auto sample = ranked_sample()) return ask(*sample);
+    return std::nullopt;
+}
+
+std::optional<Schedule> ScheduleSearch::first_of_queue() {
+    while (!queue_.empty()) {
+        Schedule schedule = std::move(queue_.back());
+        queue_.pop_back();
+        if (is_new(schedule)) return schedule;
+    }
+    return std::nullopt;
+}
+
+// A space at random, and in it one of those ranked high: the density falls with the square root of the rank.
+std::optional<Schedule> ScheduleSearch::ranked_sample() {
+    constexpr int patience = 64;
+    std::uniform_real_distribution<double> uniform(0, 1);
+    for (int i = 0; i < patience; i++) {
+        const auto &space = spaces_[static_cast<size_t>(uniform(random_) * static_cast<double>(spaces_.size()))];
+        if (space.candidates.empty()) continue;
+        const double share = uniform(random_);
+        const auto rank = static_cast<size_t>(share * share * static_cast<double>(space.candidates.size()));
+        const Schedule &schedule = space.candidates[rank].schedule;
+        if (is_new(schedule)) return schedule;
+    }
+    for (const AlgorithmSpace &space : spaces_) {
+        for (const Candidate &candidate : space.candidates) {
+            if (is_new(candidate.schedule)) return candidate.schedule;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Schedule> ScheduleSearch::step_from_best() {
+    std::vector<std::pair<double, const Schedule *>> best;
+    for (const auto &[schedule, cost] : costs_) {
+        if (!std::isinf(cost)) best.emplace_back(cost, &schedule);
+    }
+    const size_t starts = std::min<size_t>(best.size(), most_starts);
+    std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(starts), best.end());
+    for (size_t i = 0; i < starts && best[i].first <= near_best * best[0].first; i++) {
+        const auto [found, is_first] = steps_.try_emplace(*best[i].second);
+        std::vector<Schedule> &steps = found->second;
+        if (is_first) {
+            steps = neighbours(group_, target_, *best[i].second);
+            std::shuffle(steps.begin(), steps.end(), random_);
+        }
+        while (!steps.empty()) {
+            Schedule step = std::move(steps.back());
+            steps.pop_back();
+            if (is_new(step)) return step;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace convc

@@ -1,0 +1,167 @@
+#include "compiler/tune/schedule_space.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "schedules/knob_values.h"
+#include "schedules/schedule_table.h"
+#include "schedules/vector_width.h"
+
+namespace convc {
+namespace {
+
+// Predicted to take so many times as long as the best: the model is not that wrong. See docs/tuning.md.
+constexpr double far_from_best = 1.6;
+
+class Enumeration {
+public:
+    Enumeration(const Algorithm &algorithm, const StageGroup &group, const Target &target)
+        : algorithm_(algorithm), request_{group, {std::string(algorithm.name), {}}, target} {
+        space_.algorithm = algorithm.name;
+        space_.half_vectors = target.half_vectors;
+        space_.knobs = algorithm.knobs(group, target);
+        space_.written = 1;
+        for (const Knob &knob : space_.knobs) space_.written *= static_cast<double>(knob.high - knob.low + 1);
+    }
+
+    AlgorithmSpace run() {
+        extend(0);
+        leave_out_slow();
+        return std::move(space_);
+    }
+
+private:
+    void extend(size_t index) {
+        if (index == space_.knobs.size()) return add();
+        const Knob &knob = space_.knobs[index];
+        for (const int64_t value : values_worth_trying(algorithm_, request_, knob)) {
+            request_.schedule.knobs.emplace_back(knob.name, value);
+            extend(index + 1);
+            request_.schedule.knobs.pop_back();
+        }
+    }
+
+    void add() {
+        if (const auto reason = algorithm_.conflict(request_)) {
+            space_.conflicts[*reason]++;
+            return;
+        }
+        const double predicted = algorithm_.cycles ? algorithm_.cycles(request_) : 0;
+        space_.candidates.push_back({written_schedule(request_), predicted});
+    }
+
+    void leave_out_slow() {
+        std::vector<Candidate> &all = space_.candidates;
+        std::stable_sort(all.begin(), all.end(),
+                         [](const Candidate &a, const Candidate &b) { return a.predicted < b.predicted; });
+        if (all.empty()) return;
+        const double most = all.front().predicted * far_from_best;
+        const size_t before = all.size();
+        std::erase_if(all, [&](const Candidate &candidate) { return candidate.predicted > most; });
+        space_.slow = static_cast<int64_t>(before - all.size());
+    }
+
+    const Algorithm &algorithm_;
+    KernelRequest request_;
+    AlgorithmSpace space_;
+};
+
+std::vector<Target> widths_of(const Target &target) {
+    if (target.isa != Isa::avx512) return {target};
+    Target half = target;
+    half.half_vectors = true;
+    return {target, half};
+}
+
+// Steps from one schedule to others.
+class Neighbourhood {
+public:
+    Neighbourhood(const Algorithm &algorithm, KernelRequest request)
+        : algorithm_(algorithm), at_(std::move(request)), knobs_(algorithm.knobs(at_.group, at_.target)) {}
+
+    std::vector<Schedule> all() {
+        for (size_t i = 0; i < knobs_.size(); i++) {
+            for (const int64_t value : next_values(at_, i)) step_to(i, value);
+        }
+        return std::move(found_);
+    }
+
+private:
+    // The values worth a trial on either side of the present one.
+    std::vector<int64_t> next_values(const KernelRequest &request, size_t index) const {
+        KernelRequest before = request;
+        before.schedule.knobs.resize(index);
+        const int64_t now = request.schedule.knobs[index].second;
+        const std::vector<int64_t> values = values_worth_trying(algorithm_, before, knobs_[index]);
+        std::vector<int64_t> next;
+        const auto above = std::upper_bound(values.begin(), values.end(), now);
+        const auto below = std::lower_bound(values.begin(), values.end(), now);
+        if (below != values.begin()) next.push_back(*(below - 1));
+        if (above != values.end()) next.push_back(*above);
+        return next;
+    }
+
+    void step_to(size_t index, int64_t value) {
+        KernelRequest stepped = at_;
+        stepped.schedule.knobs[index].second = value;
+        if (is_possible(stepped)) return keep(stepped);
+        // More vectors leave registers for fewer columns: another knob gives way, by as little as it can.
+        for (size_t other = 0; other < knobs_.size(); other++) {
+            if (other != index) give_way(stepped, other);
+        }
+    }
+
+    void give_way(KernelRequest stepped, size_t other) {
+        KernelRequest before = stepped;
+        before.schedule.knobs.resize(other);
+        const int64_t now = stepped.schedule.knobs[other].second;
+        const std::vector<int64_t> values = values_worth_trying(algorithm_, before, knobs_[other]);
+        int64_t nearest = -1;
+        for (const int64_t value : values) {
+            if (value == now || (nearest >= 0 && std::abs(value - now) >= std::abs(nearest - now))) continue;
+            stepped.schedule.knobs[other].second = value;
+            if (is_possible(stepped)) nearest = value;
+        }
+        if (nearest < 0) return;
+        stepped.schedule.knobs[other].second = nearest;
+        keep(stepped);
+    }
+
+    bool is_possible(const KernelRequest &request) const {
+        for (size_t i = 0; i < knobs_.size(); i++) {
+            const int64_t value = request.schedule.knobs[i].second;
+            if (value < knobs_[i].low || value > knobs_[i].high) return false;
+        }
+        return !algorithm_.conflict(request);
+    }
+
+    void keep(const KernelRequest &request) {
+        Schedule schedule = written_schedule(request);
+        if (std::find(found_.begin(), found_.end(), schedule) == found_.end()) found_.push_back(std::move(schedule));
+    }
+
+    const Algorithm &algorithm_;
+    KernelRequest at_;
+    std::vector<Knob> knobs_;
+    std::vector<Schedule> found_;
+};
+
+}  // namespace
+
+std::vector<AlgorithmSpace> schedule_spaces(const StageGroup &group, const Target &target) {
+    std::vector<AlgorithmSpace> all;
+    for (const Algorithm &algorithm : schedule_table()) {
+        for (const Target &width : widths_of(target)) {
+            if (algorithm.refusal(group, width)) continue;
+            all.push_back(Enumeration(algorithm, group, width).run());
+        }
+    }
+    return all;
+}
+
+std::vector<Schedule> neighbours(const StageGroup &group, const Target &target, const Schedule &schedule) {
+    const Algorithm *algorithm = algorithm_named(schedule.algorithm);
+    return Neighbourhood(*algorithm, kernel_request(group, schedule, target)).all();
+}
+
+}  // namespace convc

@@ -1,0 +1,38 @@
+// The schedules that are worth a trial: for a group of stages, every algorithm that computes it, every width of
+// vectors, and the values of their knobs that the machine model does not rule out.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "convc/target.h"
+#include "schedules/algorithm.h"
+
+namespace convc {
+
+struct Candidate {
+    Schedule schedule;     // as users write it
+    double predicted = 0;  // by the algorithm's model; comparable within one algorithm and width
+};
+
+// The candidates of one algorithm with vectors of one width.
+struct AlgorithmSpace {
+    std::string algorithm;
+    bool half_vectors = false;
+    std::vector<Knob> knobs;
+    double written = 0;                        // schedules that the knobs' ranges allow to write
+    std::vector<Candidate> candidates;         // by what is predicted, the fastest first
+    std::map<std::string, int64_t> conflicts;  // among the values worth a trial: how many each removed
+    int64_t slow = 0;                          // that are predicted to be far from the best
+};
+
+// A space for each algorithm that computes the group, and one for each width where vectors have two.
+std::vector<AlgorithmSpace> schedule_spaces(const StageGroup &group, const Target &target);
+
+// The schedules that differ from this one in one knob, or in two that are a register tile's, each by a step to the next
+// value worth a trial.
+std::vector<Schedule> neighbours(const StageGroup &group, const Target &target, const Schedule &schedule);
+
+}  // namespace convc

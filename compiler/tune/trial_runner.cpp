@@ -1,0 +1,119 @@
+#include "compiler/tune/trial_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <limits>
+#include <thread>
+
+namespace convc {
+namespace {
+
+using nlohmann::ordered_json;
+
+double multiply_adds(const Layer &layer) {
+    double all = 0;
+    for (const Stage &stage : layer.stages) {
+        const auto outputs = static_cast<double>(stage.output.elements().value_or(0));
+        all += outputs * static_cast<double>(stage.kernel_volume() * stage.in_channels / stage.groups);
+    }
+    return all;
+}
+
+}  // namespace
+
+TrialRunner::TrialRunner(TrialRunnerOptions options) : options_(std::move(options)) {
+    const auto process = [&] { return std::make_unique<TrialProcess>(options_.worker, options_.limits); };
+    for (int i = 0; i < options_.compilers; i++) compilers_.push_back(process());
+    measurer_ = process();
+}
+
+void TrialRunner::prepare(const Layer &layer, const Target &target, const std::string &baseline) {
+    preparation_ = {{"do", "prepare"},
+                    {"layer", layer.canonical_line()},
+                    {"target", target.full_name()},
+                    {"folder", options_.folder}};
+    baseline_ = baseline;
+    work_ = multiply_adds(layer);
+    for (const auto &compiler : compilers_) {
+        if (compiler->running()) compiler->ask(preparation_, options_.compile_seconds);
+    }
+    if (measurer_->running()) measurer_->ask(preparation_, options_.compile_seconds);
+}
+
+// A process that is started anew knows nothing of the layer.
+TrialAnswer TrialRunner::ask(TrialProcess &process, const ordered_json &request, double seconds) {
+    if (!process.running()) {
+        TrialAnswer prepared = process.ask(preparation_, options_.compile_seconds);
+        if (prepared.outcome != TrialOutcome::measured) return prepared;
+    }
+    return process.ask(request, seconds);
+}
+
+Trial TrialRunner::new_trial(const std::string &schedules) const {
+    Trial trial;
+    trial.key.layer = preparation_.at("layer");
+    trial.key.target = preparation_.at("target");
+    trial.key.schedule = schedules;
+    trial.finished = std::time(nullptr);
+    return trial;
+}
+
+// Whether there is one.
+bool TrialRunner::read_failure(const TrialAnswer &answer, Trial &trial) const {
+    trial.outcome = answer.outcome;
+    trial.reason = answer.reason;
+    if (answer.outcome != TrialOutcome::measured) return true;
+    for (const TrialOutcome outcome : {TrialOutcome::refused, TrialOutcome::wrong, TrialOutcome::rejected}) {
+        if (!answer.body.contains(outcome_name(outcome))) continue;
+        trial.outcome = outcome;
+        trial.reason = answer.body.at(outcome_name(outcome));
+        return true;
+    }
+    return false;
+}
+
+// The first check of a layer waits for the reference: some 10^8 multiply-adds a second.
+double TrialRunner::check_seconds() const {
+    return options_.compile_seconds + 30 + work_ / 2e7;
+}
+
+std::vector<std::optional<Trial>> TrialRunner::compile(const std::vector<std::string> &schedules) {
+    std::vector<std::optional<Trial>> failures(schedules.size());
+    const auto compile_some = [&](size_t compiler) {
+        for (size_t i = compiler; i < schedules.size(); i += compilers_.size()) {
+            Trial trial = new_trial(schedules[i]);
+            const ordered_json request{{"do", "compile"}, {"schedules", schedules[i]}};
+            const TrialAnswer answer = ask(*compilers_[compiler], request, options_.compile_seconds);
+            if (read_failure(answer, trial)) failures[i] = std::move(trial);
+        }
+    };
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < compilers_.size(); i++) threads.emplace_back(compile_some, i);
+    for (std::thread &thread : threads) thread.join();
+    return failures;
+}
+
+Trial TrialRunner::measure(const std::string &schedules, double worthwhile) {
+    Trial trial = new_trial(schedules);
+    TrialAnswer answer = ask(*measurer_, {{"do", "check"}, {"schedules", schedules}}, check_seconds());
+    if (read_failure(answer, trial)) return trial;
+    trial.workspace = answer.body.value("workspace", int64_t{0});
+    const ordered_json request{
+        {"do", "time"}, {"schedules", {baseline_, schedules}}, {"seconds", options_.repeat_seconds}};
+    double baseline = std::numeric_limits<double>::infinity(), own = baseline;
+    for (int i = 0; i < options_.repeats; i++) {
+        answer = ask(*measurer_, request, options_.compile_seconds + work_ / 1e8);
+        if (read_failure(answer, trial)) return trial;
+        baseline = std::min(baseline, answer.body.at("seconds").at(0).get<double>());
+        own = std::min(own, answer.body.at("seconds").at(1).get<double>());
+        if (i > 0 && own > worthwhile * baseline) break;  // it will not be the best any more
+    }
+    trial.seconds = own;
+    trial.relative = own / baseline;
+    trial.finished = std::time(nullptr);
+    return trial;
+}
+
+}  // namespace convc

@@ -1,0 +1,52 @@
+// Trials of one layer's schedules, in child processes: compiled side by side, then checked and timed alone.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/tune/trial_process.h"
+#include "convc/layer.h"
+#include "convc/target.h"
+
+namespace convc {
+
+struct TrialRunnerOptions {
+    std::vector<std::string> worker;  // the command, which answers as verbs/trial_worker.cpp does
+    std::string folder;               // for kernels, which are of no use later
+    TrialLimits limits;
+    int compilers = 1;             // processes that compile at a time
+    double compile_seconds = 60;   // a candidate that takes longer is dropped
+    double repeat_seconds = 0.02;  // of one timing
+    int repeats = 3;               // of a candidate that may be the best
+};
+
+class TrialRunner {
+public:
+    explicit TrialRunner(TrialRunnerOptions options);
+
+    // The layer of all trials that follow, and the schedule that others are timed in turns with.
+    void prepare(const Layer &layer, const Target &target, const std::string &baseline);
+
+    // Why there are no kernels of these, for those of which there is none.
+    std::vector<std::optional<Trial>> compile(const std::vector<std::string> &schedules);
+
+    // Checks and times one. `worthwhile` is what it may take, to the baseline's time, without being dropped early.
+    Trial measure(const std::string &schedules, double worthwhile);
+
+private:
+    TrialAnswer ask(TrialProcess &process, const nlohmann::ordered_json &request, double seconds);
+    Trial new_trial(const std::string &schedules) const;
+    bool read_failure(const TrialAnswer &answer, Trial &trial) const;
+    double check_seconds() const;
+
+    TrialRunnerOptions options_;
+    nlohmann::ordered_json preparation_;
+    std::string baseline_;
+    double work_ = 0;  // multiply-adds of the layer
+    std::vector<std::unique_ptr<TrialProcess>> compilers_;
+    std::unique_ptr<TrialProcess> measurer_;
+};
+
+}  // namespace convc

@@ -1,0 +1,23 @@
+// The values of a knob that are worth a tuner's trial.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "schedules/algorithm.h"
+
+namespace convc {
+
+// Where an algorithm has nothing else to say: of parallel parts, what threads can share; powers of two of `unroll`; all
+// of a short range; of a longer one small numbers, ever larger steps, and its end.
+std::vector<int64_t> usual_values(const Knob &knob, const Target &target);
+
+// The columns of register tiles with so many vectors that are not much slower than the best tile for these channels and
+// pixels, by the machine model. None where no tile of so many vectors is.
+std::vector<int64_t> good_columns(int64_t vectors, const Knob &columns, int64_t channels, int64_t pixels,
+                                  const Target &target);
+
+// The algorithm's own choice, under the values of the knobs before this one, or the usual ones; in order.
+std::vector<int64_t> values_worth_trying(const Algorithm &algorithm, const KernelRequest &so_far, const Knob &knob);
+
+}  // namespace convc

@@ -1,0 +1,139 @@
+"""convc tune from the command line: with real trials, and with a worker that makes costs up and fails as planted."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import sqlite3
+import sys
+import time
+import unittest
+
+from convc_cli import CliTest
+
+FAKE = pathlib.Path(__file__).with_name("fake_worker.py")
+FILE = """layer a(x: f32 nhwc[1, 6, 6, 8]) = conv(24, 1x1) + bias
+layer b(x: f32 nhwc[1, 6, 6, 8]) = depthwise(3x3, pad=1) + relu -> conv(8, 1x1)
+"""
+
+
+class Tune(CliTest):
+    def tune(self, *arguments, planted=None, **options):
+        worker = [sys.executable, FAKE]
+        if planted is not None:
+            worker.append(self.write("planted", json.dumps(planted)))
+        return self.convc("tune", "net.conv", *arguments, "--worker", *worker, **options)
+
+    def trials(self, name="t.db"):
+        with sqlite3.connect(self.folder / name) as database:
+            return database.execute("SELECT layer, schedule, outcome, seconds FROM trial").fetchall()
+
+    def test_a_layer_is_tuned_and_its_schedule_used(self):
+        self.write("net.conv", FILE)
+        out, _ = self.convc("tune", "net.conv", "--trials", "8", "--database", "t.db")
+        self.assertRegex(out, r"(?m)^a +[0-9.]+ +[0-9.]+ +[0-9.]+ +8 +0 +0  ")
+        self.assertEqual(len([trial for trial in self.trials() if "conv(24" in trial[0]]), 8)
+        lines = (self.folder / "net.schedules").read_text().splitlines()
+        self.assertEqual([line.split()[:2] for line in lines[1:]], [["schedule", "a"], ["schedule", "b"]])
+        self.assertIn("(tuned)", self.convc("run", "net.conv:a", "--repeat", "1", "--verify")[0])
+        self.assertIn("(tuned)", self.convc("run", "net.conv:b", "--repeat", "1", "--verify")[0])
+
+    def test_the_least_cost_wins_and_a_second_run_goes_on(self):
+        self.write("net.conv", FILE)
+        self.tune("--trials", "20", "--database", "t.db")
+        first = self.trials()
+        self.tune("--trials", "20", "--database", "t.db")
+        second = self.trials()
+        self.assertGreater(len(second), len(first))
+        self.assertTrue(set(first) <= set(second))
+        cost, best = min((seconds, schedule) for layer, schedule, _, seconds in second if "conv(24" in layer)
+        pinned = re.search(r'schedule a on ".*" = (.*)', (self.folder / "net.schedules").read_text())[1]
+        self.assertEqual(pinned, best)
+
+    def test_other_lines_and_comments_stay(self):
+        self.write("net.conv", FILE)
+        kept = '# mine\nschedule b on "x86-64-linux-sse41" = shuffle(rows=1)  # of another machine\n'
+        self.write("net.schedules", kept)
+        self.tune("--trials", "3", "--only", "^a$")
+        once = (self.folder / "net.schedules").read_text()
+        self.assertTrue(once.startswith(kept))
+        self.tune("--trials", "3", "--only", "^a$")
+        self.assertEqual((self.folder / "net.schedules").read_text().count("schedule a on"), 1)
+
+    def test_whatever_fails_is_recorded_and_never_wins(self):
+        self.write("net.conv", FILE)
+        planted = {"unroll=2": "crash", "unroll=4": "wrong", "unroll=8": "memory", "pixels_outside=1": "refused"}
+        # The default itself has to run.
+        default = json.loads(self.convc("explain", "net.conv:a", "--plan", "--json")[0])["plan"]["groups"][0]["schedule"]
+        planted = {pattern: how for pattern, how in planted.items() if not re.search(pattern, default)}
+        out, _ = self.tune("--trials", "60", "--only", "^a$", "--database", "t.db", planted=planted)
+        outcomes = {trial[2] for trial in self.trials()}
+        self.assertLessEqual({"measured", "crashed"}, outcomes)
+        self.assertIn("refused", outcomes)
+        for _, schedule, outcome, _ in self.trials():
+            fails = any(re.search(pattern, schedule) for pattern in planted)
+            self.assertEqual(outcome == "measured", not fails, schedule)
+        for pattern in planted:
+            self.assertNotRegex((self.folder / "net.schedules").read_text(), pattern)
+
+    def test_an_interrupt_keeps_what_was_found(self):
+        self.write("net.conv", FILE)
+        process = self.start("tune", "net.conv", "--effort", "exhaustive", "--database", "t.db",
+                             "--worker", sys.executable, FAKE)
+        deadline = time.time() + 60
+        while time.time() < deadline and not ((self.folder / "t.db").exists() and len(self.safe_trials()) > 20):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, error)
+        self.assertRegex(out.decode(), r"(?m)^a ")
+        self.assertIn("schedule a on", (self.folder / "net.schedules").read_text())
+
+    def safe_trials(self):
+        try:
+            return self.trials()
+        except sqlite3.OperationalError:  # not made yet
+            return []
+
+    def test_killed_at_any_moment_it_goes_on(self):
+        self.write("net.conv", FILE)
+        chance = random.Random(1)
+        seen = set()
+        for _ in range(int(os.environ.get("CONVC_TEST_KILLS", "10"))):
+            process = self.start("tune", "net.conv", "--effort", "exhaustive", "--database", "t.db",
+                                 "--worker", sys.executable, FAKE)
+            time.sleep(chance.uniform(0.05, 0.6))
+            process.kill()
+            process.communicate()
+            now = set(self.safe_trials())
+            self.assertTrue(seen <= now)
+            seen = now
+        self.assertGreater(len(seen), 10)
+        self.tune("--trials", "5", "--database", "t.db")
+
+    def test_two_at_once_share_the_work(self):
+        self.write("net.conv", FILE)
+        both = [self.start("tune", "net.conv", "--trials", "40", "--only", "^a$", "--database", "t.db",
+                           "--worker", sys.executable, FAKE) for _ in range(2)]
+        made = 0
+        for process in both:
+            out, error = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, error)
+            made += int(re.search(r"(?m)^a +[0-9.]+ +[0-9.]+ +[0-9.]+ +(\d+)", out.decode())[1])
+        self.assertEqual(len(self.trials()), made)
+
+    def test_what_is_wrong_is_said(self):
+        self.write("net.conv", FILE)
+        self.assertIn("--budget takes a time", self.convc("tune", "net.conv", "--budget", "soon", status=2)[1])
+        self.write("text.db", "this is no database, but it is long enough for one's header, which has 100 bytes. " * 3)
+        self.assertIn("text.db", self.tune("--database", "text.db", status=3)[1])
+        self.assertFalse((self.folder / "net.schedules").exists())
+        error = self.tune("--trials", "5", "--only", "^a$", planted={".": "crash"}, status=4)[1]
+        self.assertIn("the default schedule", error)
+        self.assertIn("SIGSEGV", error)
+
+
+if __name__ == "__main__":
+    unittest.main()

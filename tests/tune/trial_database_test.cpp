@@ -1,0 +1,204 @@
+#include "compiler/tune/trial_database.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/driver/scratch_directory.h"
+#include "tests/support/random.h"
+
+namespace convc {
+namespace {
+
+TrialKey key_of(int i) {
+    return {"f32 nwc[1, 8, 4] -> conv(4, 1)", "x86-64-linux-avx2-fma", "here", "build",
+            fmt::format("direct(rows={})", i)};
+}
+
+Trial trial_of(int i) {
+    Trial trial;
+    trial.key = key_of(i);
+    trial.seconds = 1e-3 * (i + 1);
+    trial.relative = 0.5;
+    trial.workspace = 4096;
+    trial.finished = 100 + i;
+    return trial;
+}
+
+class TrialDatabaseTest : public testing::Test {
+protected:
+    TrialDatabase open() const {
+        Result<TrialDatabase> database = TrialDatabase::open(file_);
+        if (!database) throw std::runtime_error(database.error().message);
+        return std::move(*database);
+    }
+
+    std::string bytes() const {
+        std::stringstream text;
+        text << std::ifstream(file_, std::ios::binary).rdbuf();
+        return text.str();
+    }
+
+    // Whatever it does, in a process of its own; returns its status as waitpid() has it.
+    template <class Work>
+    static int in_child(Work work) {
+        const pid_t child = fork();
+        if (child == 0) {
+            work();
+            _exit(0);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        return status;
+    }
+
+    ScratchDirectory folder_;
+    std::filesystem::path file_ = folder_.path() / "trials.db";
+};
+
+TEST_F(TrialDatabaseTest, KeepsWhatWasRecorded) {
+    Trial failed = trial_of(1);
+    failed.outcome = TrialOutcome::crashed;
+    failed.reason = "ended by SIGSEGV";
+    ASSERT_TRUE(open().record(trial_of(0)));
+    ASSERT_TRUE(open().record(failed));
+    const Result<std::vector<Trial>> all = open().trials();
+    ASSERT_TRUE(all);
+    ASSERT_EQ(all->size(), 2U);
+    EXPECT_EQ(print_trials(*all), print_trials({trial_of(0), failed}));
+    EXPECT_TRUE(open().trials({"", "", "elsewhere", ""})->empty());
+    EXPECT_EQ(*open().prune({"", "", "", "build"}), 2);
+    EXPECT_TRUE(open().trials()->empty());
+}
+
+TEST_F(TrialDatabaseTest, ATrialIsDoneOnce) {
+    TrialDatabase database = open();
+    EXPECT_TRUE(*database.claim(key_of(0)));
+    ASSERT_TRUE(database.record(trial_of(0)));
+    EXPECT_FALSE(*database.claim(key_of(0)));
+}
+
+TEST_F(TrialDatabaseTest, AClaimEndsWithItsProcess) {
+    std::array<int, 2> claimed{}, checked{};
+    ASSERT_EQ(pipe(claimed.data()) + pipe(checked.data()), 0);
+    const pid_t child = fork();
+    char byte = 0;
+    if (child == 0) {
+        byte = *open().claim(key_of(0)) ? 'y' : 'n';
+        (void)!write(claimed[1], &byte, 1);
+        (void)!read(checked[0], &byte, 1);
+        _exit(0);
+    }
+    ASSERT_EQ(read(claimed[0], &byte, 1), 1);
+    EXPECT_EQ(byte, 'y');
+    EXPECT_FALSE(*open().claim(key_of(0)));
+    EXPECT_TRUE(*open().claim(key_of(1)));
+    ASSERT_EQ(write(checked[1], &byte, 1), 1);
+    waitpid(child, nullptr, 0);
+    EXPECT_TRUE(*open().claim(key_of(0)));
+    EXPECT_TRUE(open().trials()->empty());
+}
+
+TEST_F(TrialDatabaseTest, OtherFilesAreRefusedAndNotTouched) {
+    std::ofstream(file_) << "not a database at all, but a text that is long enough to have a header's length ........";
+    std::string before = bytes();
+    EXPECT_FALSE(TrialDatabase::open(file_));
+    EXPECT_EQ(bytes(), before);
+
+    std::filesystem::remove(file_);
+    SQLite::Database(file_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE mine (x)");
+    before = bytes();
+    const Result<TrialDatabase> foreign = TrialDatabase::open(file_);
+    ASSERT_FALSE(foreign);
+    EXPECT_NE(foreign.error().message.find("none of trials"), std::string::npos) << foreign.error().message;
+    EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(TrialDatabaseTest, ANewerFormatIsRefusedAndNotTouched) {
+    ASSERT_TRUE(open().record(trial_of(0)));
+    SQLite::Database(file_.string(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 9");
+    const std::string before = bytes();
+    const Result<TrialDatabase> newer = TrialDatabase::open(file_);
+    ASSERT_FALSE(newer);
+    EXPECT_NE(newer.error().message.find("newer convc: its format is 9"), std::string::npos) << newer.error().message;
+    EXPECT_EQ(newer.error().failure, Failure::environment);
+    EXPECT_EQ(bytes(), before);
+}
+
+// A limit on the file's size stands in for a full disk.
+TEST_F(TrialDatabaseTest, AFullDiskLeavesTheFileAsItWas) {
+    ASSERT_TRUE(open().record(trial_of(0)));
+    const int status = in_child([&] {
+        (void)std::signal(SIGXFSZ, SIG_IGN);
+        const auto size = static_cast<rlim_t>(std::filesystem::file_size(file_));
+        const rlimit limit{size, size};
+        setrlimit(RLIMIT_FSIZE, &limit);
+        TrialDatabase database = open();
+        Trial large = trial_of(1);
+        large.reason.assign(1 << 20, 'x');
+        const Status recorded = database.record(large);
+        if (recorded || recorded.error().failure != Failure::environment) _exit(1);
+    });
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(print_trials(*open().trials()), print_trials({trial_of(0)}));
+}
+
+TEST_F(TrialDatabaseTest, ImportIsAllOrNothing) {
+    ASSERT_TRUE(open().record(trial_of(5)));
+    Trial older = trial_of(5), newer = trial_of(6);
+    older.finished = 1;
+    older.seconds = 7;
+    ASSERT_TRUE(open().import({older, newer}));
+    EXPECT_EQ(print_trials(*open().trials()), print_trials({trial_of(5), trial_of(6)}));
+
+    std::string text = print_trials({trial_of(1), trial_of(2)});
+    EXPECT_EQ(print_trials(*parse_trials(text, "t")), text);
+    const Result<std::vector<Trial>> cut = parse_trials(text.substr(0, text.size() - 10), "t.jsonl");
+    ASSERT_FALSE(cut);
+    EXPECT_EQ(cut.error().message.substr(0, 11), "t.jsonl:3: ") << cut.error().message;
+    EXPECT_FALSE(parse_trials("{\"convc_trials\":9}\n", "t"));
+    EXPECT_FALSE(parse_trials("", "t"));
+    text.replace(text.find("measured"), 8, "invented");
+    EXPECT_FALSE(parse_trials(text, "t"));
+}
+
+// kill -9 at any moment: what record() has returned from is there, and the file is sound.
+TEST_F(TrialDatabaseTest, AKilledProcessLosesNothingThatItRecorded) {
+    test::Random random(1);
+    int next = 0;
+    for (int round = 0; round < 40; round++) {
+        std::array<int, 2> reports{};
+        ASSERT_EQ(pipe(reports.data()), 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            TrialDatabase database = open();
+            for (int i = next;; i++) {
+                if (!database.claim(key_of(i)) || !database.record(trial_of(i))) _exit(1);
+                (void)!write(reports[1], &i, sizeof i);
+            }
+        }
+        close(reports[1]);
+        usleep(static_cast<useconds_t>(random.between(2'000, 60'000)));
+        kill(child, SIGKILL);
+        waitpid(child, nullptr, 0);
+        for (int i = 0; read(reports[0], &i, sizeof i) == sizeof i;) next = i + 1;
+        close(reports[0]);
+        const Result<std::vector<Trial>> all = open().trials();
+        ASSERT_TRUE(all);
+        ASSERT_GE(static_cast<int>(all->size()), next);
+        next = static_cast<int>(all->size());
+    }
+    EXPECT_GT(next, 0);
+}
+
+}  // namespace
+}  // namespace convc
