@@ -244,7 +244,8 @@ int64_t width_of_tiles(const StageGroup &group) {
 double stage_products(const StageGroup &group) {
     const Stage &stage = group.stage(0);
     const auto outputs = static_cast<double>(stage.output.elements().value_or(many_pixels));
-    return outputs * static_cast<double>(stage.in_channels / stage.groups * stage.kernel_volume());
+    const int64_t products = stage.in_channels / stage.groups * stage.kernel_volume();
+    return outputs * static_cast<double>(products);
 }
 
 // Of all work, what the thread with the most tasks does.

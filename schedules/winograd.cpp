@@ -145,6 +145,7 @@ private:
         const TiledAxis ax = tiles().x, ay = tiles().y;
         const WinogradTransform wx = ax.transform(), wy = ay.transform();
         std::vector<Expr> elements;
+        elements.reserve(static_cast<size_t>(std::max(wx.inputs(), wy.inputs())));
         for (int i = 0; i < wx.inputs(); i++) {
             elements.push_back(source_(cb_ * lanes_in() + cl_, v_.g, input_at(ax, tx_, qx_, i),
                                        input_at(ay, ty_, qy_, iy_), v_.z, v_.n));
@@ -175,6 +176,7 @@ private:
     void transform_products() {
         const TiledAxis ax = tiles().x, ay = tiles().y;
         std::vector<Expr> products;
+        products.reserve(static_cast<size_t>(std::max(ax.points(), ay.points())));
         for (int i = 0; i < ax.points(); i++) {
             products.push_back(products_(k_, i, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n));
         }

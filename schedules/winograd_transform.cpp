@@ -81,6 +81,7 @@ std::vector<double> pairs_of(int64_t points) {
 // 1, point, point^2, ... by divisor
 std::vector<double> powers(double point, int64_t count, double divisor) {
     std::vector<double> row;
+    row.reserve(static_cast<size_t>(count));
     for (int64_t i = 0; i < count; i++) row.push_back(std::pow(point, i) / divisor);
     return row;
 }

@@ -83,7 +83,9 @@ inline bool next_line(std::string &line) {
 
 // Answers until standard input ends. Libraries print: what they write to standard output goes to standard error.
 inline void serve(Library &library) {
-    std::FILE *answers = ::fdopen(::dup(STDOUT_FILENO), "w");
+    const int kept = ::dup(STDOUT_FILENO);
+    std::FILE *answers = kept < 0 ? nullptr : ::fdopen(kept, "w");
+    if (!answers) return;
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
     for (std::string line; next_line(line);) {
         Json answer;
@@ -97,6 +99,7 @@ inline void serve(Library &library) {
         std::fputs((answer.dump() + "\n").c_str(), answers);
         std::fflush(answers);
     }
+    std::fclose(answers);
 }
 
 }  // namespace convc::bench

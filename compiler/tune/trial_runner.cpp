@@ -16,7 +16,8 @@ double multiply_adds(const Layer &layer) {
     double all = 0;
     for (const Stage &stage : layer.stages) {
         const auto outputs = static_cast<double>(stage.output.elements().value_or(0));
-        all += outputs * static_cast<double>(stage.kernel_volume() * stage.in_channels / stage.groups);
+        const int64_t products = stage.kernel_volume() * (stage.in_channels / stage.groups);
+        all += outputs * static_cast<double>(products);
     }
     return all;
 }
@@ -90,6 +91,7 @@ std::vector<std::optional<Trial>> TrialRunner::compile(const std::vector<std::st
         }
     };
     std::vector<std::thread> threads;
+    threads.reserve(compilers_.size());
     for (size_t i = 0; i < compilers_.size(); i++) threads.emplace_back(compile_some, i);
     for (std::thread &thread : threads) thread.join();
     return failures;

@@ -13,6 +13,7 @@ using Halide::Expr;
 
 std::vector<Expr> elements(const Buffer<float> &buffer) {
     std::vector<Expr> all;
+    all.reserve(static_cast<size_t>(buffer.width()));
     for (int i = 0; i < buffer.width(); i++) all.push_back(buffer(i));
     return all;
 }
@@ -33,7 +34,7 @@ Buffer<float> random_values(int count, test::Random &random) {
 // Through the transforms: the outputs of one tile.
 Buffer<float> minimal_filtering(const WinogradTransform &transform, const Buffer<float> &x, const Buffer<float> &w) {
     Buffer<float> products = values_of(transform.of_inputs(elements(x)));
-    const std::vector<std::vector<double>> filter = transform.filter_matrix();
+    const std::vector<std::vector<double>> &filter = transform.filter_matrix();
     for (int p = 0; p < transform.points(); p++) {
         double factor = 0;
         for (int k = 0; k < w.width(); k++) factor += filter[static_cast<size_t>(p)][static_cast<size_t>(k)] * w(k);

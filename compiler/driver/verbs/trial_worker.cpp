@@ -223,7 +223,7 @@ int serve() {
         } catch (const nlohmann::json::exception &reason) {
             answer = {{"refused", reason.what()}};
         }
-        std::cout << answer.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << std::endl;
+        std::cout << answer.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << "\n" << std::flush;
     }
     return 0;
 }

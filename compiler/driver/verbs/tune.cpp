@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -75,9 +76,9 @@ int trials_of(const Options &options) {
 }
 
 std::string machine_name() {
-    std::string name(256, '\0');
+    std::array<char, 256> name{};
     (void)::gethostname(name.data(), name.size() - 1);
-    return name.c_str();
+    return name.data();
 }
 
 class Bar {
