@@ -31,11 +31,15 @@ Result<Speed> measure_call(KernelCall &call, const Layer &layer, const TimingOpt
     return speed;
 }
 
-Result<Verification> verify(const KernelCall &call, const LayerData &data) {
+Result<ReferenceResult> reference_of(const LayerData &data) {
     std::vector<ReferenceTensor> inputs, parameters;
     for (const std::vector<float> &values : data.inputs) inputs.emplace_back(values.begin(), values.end());
     for (const std::vector<float> &values : data.parameters) parameters.emplace_back(values.begin(), values.end());
-    const Result<ReferenceResult> expected = run_reference(data.layer, inputs, parameters);
+    return run_reference(data.layer, inputs, parameters);
+}
+
+Result<Verification> verify(const KernelCall &call, const LayerData &data) {
+    const Result<ReferenceResult> expected = reference_of(data);
     if (!expected) return expected.error();
     const Tolerance tolerance = sums_as_written(call.schedules()) ? Tolerance::bounded : Tolerance::transformed;
     const Comparison comparison = compare_output(data.layer.output(), call.output(), *expected, tolerance);

@@ -9,6 +9,7 @@
 #include "compiler/measure/fma_peak.h"
 #include "compiler/measure/time_kernel.h"
 #include "compiler/plan/plan.h"
+#include "compiler/reference/reference.h"
 #include "convc/status.h"
 
 namespace convc {
@@ -28,6 +29,9 @@ struct Speed {
 
 // Times the call with `peak`'s bursts in between. An error of the call is an error here.
 Result<Speed> measure_call(KernelCall &call, const Layer &layer, const TimingOptions &options, FmaPeak &peak);
+
+// What the fp64 reference makes of the data. Slow.
+Result<ReferenceResult> reference_of(const LayerData &data);
 
 struct Verification {
     bool ok = false;

@@ -8,6 +8,7 @@
 
 #include "compiler/driver/driver_diagnostics.h"
 #include "compiler/driver/files.h"
+#include "compiler/driver/schedules_file.h"
 #include "compiler/sema/lints.h"
 #include "compiler/syntax/parser.h"
 #include "schedules/schedule_table.h"
@@ -70,14 +71,14 @@ void report_no_plan(const Program &program, const CheckedLayer &checked, const T
 
 // net.schedules beside net.conv, where there is one.
 Result<SourceFile> read_schedules_beside(const SourceArgument &source) {
-    std::filesystem::path path = source.text;
+    const bool is_file = source.kind == SourceArgument::Kind::file;
+    if (!is_file || std::filesystem::path(source.text).extension() != ".conv") return SourceFile{};
+    const std::string path = schedules_file_of(source.text);
     std::error_code error;
-    if (source.kind != SourceArgument::Kind::file || path.extension() != ".conv") return SourceFile{};
-    path.replace_extension(".schedules");
     if (!std::filesystem::exists(path, error)) return SourceFile{};
-    Result<std::string> text = read_file(path.string());
+    Result<std::string> text = read_file(path);
     if (!text) return text.error();
-    return SourceFile{path.string(), std::move(*text)};
+    return SourceFile{path, std::move(*text)};
 }
 
 }  // namespace

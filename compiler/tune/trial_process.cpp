@@ -21,9 +21,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::ordered_json;
 
-// An exit status of our own: memory that was asked for was not there.
-constexpr int out_of_memory_status = 77;
-
 struct Pipe {
     std::array<int, 2> ends{-1, -1};
     Pipe() { (void)::pipe2(ends.data(), O_CLOEXEC); }

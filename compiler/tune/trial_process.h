@@ -19,6 +19,9 @@
 
 namespace convc {
 
+// What such a process ends with where memory that it asked for was not there.
+inline constexpr int out_of_memory_status = 77;
+
 struct TrialLimits {
     int64_t memory_bytes = int64_t{8} << 30;  // of address space
     size_t answer_bytes = 1 << 20;            // a longer one is no answer

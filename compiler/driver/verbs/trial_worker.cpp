@@ -2,7 +2,7 @@
 // Reads requests from standard input and answers on standard output, a line of JSON each. Not for people.
 //
 //     {"do": "prepare", "layer": LINE, "target": FULL_NAME, "folder": PATH}
-//         the layer that all others are about; its kernels and the reference's results are kept in the folder  ->  {}
+//         the layer that all others are about; its kernels are kept in the folder  ->  {}
 //     {"do": "compile", "schedules": TEXT}
 //         ->  {} or {"refused": why there is no kernel}
 //     {"do": "check", "schedules": TEXT}
@@ -30,15 +30,13 @@
 #include "compiler/plan/plan.h"
 #include "compiler/reference/compare.h"
 #include "compiler/reference/reference.h"
+#include "compiler/tune/trial_process.h"
 #include "convc/convc.hpp"
 
 namespace convc {
 namespace {
 
 using nlohmann::ordered_json;
-
-// As trial_process.cpp reads it.
-constexpr int out_of_memory_status = 77;
 
 // Why a request has no answer of the usual form: {NAME: MESSAGE}.
 struct Answer {
@@ -89,10 +87,7 @@ Specimen make_specimen(const Layer &layer, bool integers) {
         make_integers(made.data.parameters);
         if (stays_exact(layer)) made.tolerance = Tolerance::exact;
     }
-    std::vector<ReferenceTensor> inputs, parameters;
-    for (const auto &values : made.data.inputs) inputs.emplace_back(values.begin(), values.end());
-    for (const auto &values : made.data.parameters) parameters.emplace_back(values.begin(), values.end());
-    made.expected = value_of(run_reference(made.data.layer, inputs, parameters));
+    made.expected = value_of(reference_of(made.data));
     return made;
 }
 
