@@ -1,9 +1,14 @@
 #include "compiler/driver/schedules_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+
+#include "compiler/driver/files.h"
 
 namespace convc {
 namespace {
@@ -41,6 +46,34 @@ std::string with_schedules(const SourceFile &file, const CheckedModule &module,
               [](const auto &a, const auto &b) { return a.first.begin > b.first.begin; });
     for (const auto &[range, with] : replacements) text.replace(range.begin, range.end - range.begin, with);
     return text;
+}
+
+namespace {
+
+// Held while it lives; the layers' own file serves, which nobody else locks.
+class FileLock {
+public:
+    explicit FileLock(const std::string &path) : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+        if (file_ >= 0) (void)::flock(file_, LOCK_EX);  // where a file system knows no locks, nobody waits
+    }
+    ~FileLock() {
+        if (file_ >= 0) ::close(file_);
+    }
+    FileLock(const FileLock &) = delete;
+    FileLock &operator=(const FileLock &) = delete;
+
+private:
+    int file_;
+};
+
+}  // namespace
+
+Status add_to_schedules_file(Session &session, const std::string &argument, const FoundSchedule &found) {
+    const std::string layers = read_argument(argument).text;
+    const FileLock lock(layers);
+    const Result<Program> program = session.check(argument);
+    if (!program) return program.error();
+    return write_file(schedules_file_of(layers), with_schedules(program->schedules, program->module, {found}));
 }
 
 std::string schedules_file_of(const std::string &file) {

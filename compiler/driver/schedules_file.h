@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/driver/session.h"
 #include "compiler/sema/sema.h"
 #include "compiler/syntax/source.h"
 #include "convc/schedule.h"
@@ -20,6 +21,10 @@ struct FoundSchedule {
 // All else, comments too, stays as it is. `module` is what was read of the file.
 std::string with_schedules(const SourceFile &file, const CheckedModule &module,
                            const std::vector<FoundSchedule> &found);
+
+// Puts one into the file beside the layers that `argument` names, as that file is now: other runs may be writing to it
+// too, one at a time.
+Status add_to_schedules_file(Session &session, const std::string &argument, const FoundSchedule &found);
 
 // net.conv -> net.schedules
 std::string schedules_file_of(const std::string &file);

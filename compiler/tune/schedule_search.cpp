@@ -7,7 +7,7 @@
 namespace convc {
 namespace {
 
-constexpr int most_starts = 3;      // schedules that steps are taken from
+constexpr size_t most_starts = 3;   // schedules that steps are taken from
 constexpr int samples_a_space = 4;  // at random, of those ranked high, before the first step
 constexpr double near_best = 1.3;   // of another algorithm's best, to be worth steps of its own
 
@@ -29,11 +29,17 @@ int64_t ScheduleSearch::size() const {
     return size;
 }
 
-std::optional<Schedule> ScheduleSearch::best() const {
-    const auto least = std::min_element(costs_.begin(), costs_.end(),
-                                        [](const auto &a, const auto &b) { return a.second < b.second; });
-    if (least == costs_.end() || std::isinf(least->second)) return std::nullopt;
-    return least->first;
+// Equal costs in the schedules' order, so that searches repeat.
+std::vector<Schedule> ScheduleSearch::best(size_t most) const {
+    std::vector<std::pair<double, Schedule>> all;
+    for (const auto &[schedule, cost] : costs_) {
+        if (!std::isinf(cost)) all.emplace_back(cost, schedule);
+    }
+    most = std::min(most, all.size());
+    std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(most), all.end());
+    std::vector<Schedule> schedules;
+    for (size_t i = 0; i < most; i++) schedules.push_back(std::move(all[i].second));
+    return schedules;
 }
 
 void ScheduleSearch::tell(const Schedule &schedule, double cost) {
@@ -88,17 +94,13 @@ std::optional<Schedule> ScheduleSearch::ranked_sample() {
 }
 
 std::optional<Schedule> ScheduleSearch::step_from_best() {
-    std::vector<std::pair<double, const Schedule *>> best;
-    for (const auto &[schedule, cost] : costs_) {
-        if (!std::isinf(cost)) best.emplace_back(cost, &schedule);
-    }
-    const size_t starts = std::min<size_t>(best.size(), most_starts);
-    std::partial_sort(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(starts), best.end());
-    for (size_t i = 0; i < starts && best[i].first <= near_best * best[0].first; i++) {
-        const auto [found, is_first] = steps_.try_emplace(*best[i].second);
+    const std::vector<Schedule> starts = best(most_starts);
+    for (const Schedule &start : starts) {
+        if (costs_.at(start) > near_best * costs_.at(starts.front())) break;
+        const auto [found, is_first] = steps_.try_emplace(start);
         std::vector<Schedule> &steps = found->second;
         if (is_first) {
-            steps = neighbours(group_, target_, *best[i].second);
+            steps = neighbours(group_, target_, start);
             std::shuffle(steps.begin(), steps.end(), random_);
         }
         while (!steps.empty()) {

@@ -3,7 +3,7 @@
 //
 //     ScheduleSearch search(group, target, seeds, seed);
 //     while (const auto schedule = search.next()) search.tell(*schedule, measure(*schedule));
-//     use(search.best());
+//     use(search.best(1));
 //
 // The steps are coordinate descent, which needs a good start; the default and the model give one: Canesche et al., "The
 // Droplet Search Algorithm for Kernel Scheduling", ACM TACO 21(2), 2024.
@@ -32,8 +32,8 @@ public:
     void tell(const Schedule &schedule, double cost);
 
     const std::vector<AlgorithmSpace> &spaces() const { return spaces_; }
-    int64_t size() const;  // candidates of all spaces
-    std::optional<Schedule> best() const;
+    int64_t size() const;                           // candidates of all spaces
+    std::vector<Schedule> best(size_t most) const;  // of those that did not fail, the least cost first
 
 private:
     bool is_new(const Schedule &schedule) const { return !costs_.contains(schedule) && !asked_.contains(schedule); }

@@ -86,6 +86,14 @@ public:
         return std::move(found_);
     }
 
+    // The schedule itself where it is possible, or one in which a single knob gives way.
+    std::optional<Schedule> nearest_possible() {
+        if (is_possible(at_)) return written_schedule(at_);
+        for (size_t i = 0; i < knobs_.size() && found_.empty(); i++) give_way(at_, i);
+        if (found_.empty()) return std::nullopt;
+        return found_.front();
+    }
+
 private:
     // The values worth a trial on either side of the present one.
     std::vector<int64_t> next_values(const KernelRequest &request, size_t index) const {
@@ -162,6 +170,21 @@ std::vector<AlgorithmSpace> schedule_spaces(const StageGroup &group, const Targe
 std::vector<Schedule> neighbours(const StageGroup &group, const Target &target, const Schedule &schedule) {
     const Algorithm *algorithm = algorithm_named(schedule.algorithm);
     return Neighbourhood(*algorithm, kernel_request(group, schedule, target)).all();
+}
+
+std::optional<Schedule> fitted_schedule(const StageGroup &group, const Target &target, const Schedule &schedule) {
+    const Algorithm *algorithm = algorithm_named(schedule.algorithm);
+    if (!algorithm || width_refusal(schedule, target)) return std::nullopt;
+    KernelRequest request = kernel_request(group, schedule, target);
+    if (algorithm->refusal(group, request.target)) return std::nullopt;
+    std::vector<std::pair<std::string, int64_t>> values;
+    for (const Knob &knob : algorithm->knobs(group, request.target)) {
+        const auto value = request.schedule.knob(knob.name);
+        if (!value) return std::nullopt;
+        values.emplace_back(knob.name, std::clamp(*value, knob.low, knob.high));
+    }
+    request.schedule.knobs = std::move(values);
+    return Neighbourhood(*algorithm, std::move(request)).nearest_possible();
 }
 
 }  // namespace convc

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,5 +35,9 @@ std::vector<AlgorithmSpace> schedule_spaces(const StageGroup &group, const Targe
 // The schedules that differ from this one in one knob, or in two that are a register tile's, each by a step to the next
 // value worth a trial.
 std::vector<Schedule> neighbours(const StageGroup &group, const Target &target, const Schedule &schedule);
+
+// Another group's schedule for this one: its knobs moved into the ranges that they have here, and one more where they
+// would not fit together. Nothing where the algorithm does not compute this group, or more than that is in the way.
+std::optional<Schedule> fitted_schedule(const StageGroup &group, const Target &target, const Schedule &schedule);
 
 }  // namespace convc

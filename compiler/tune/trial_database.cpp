@@ -203,6 +203,20 @@ Result<std::vector<Trial>> TrialDatabase::trials(const TrialFilter &filter) cons
     }
 }
 
+Result<std::vector<Trial>> TrialDatabase::best_trials() const {
+    try {
+        // SQLite takes a row's other columns from where min() found the minimum.
+        SQLite::Statement rows(*database_, fmt::format("SELECT *, min(relative) FROM trial WHERE outcome = '{}' "
+                                                       "GROUP BY layer, target, machine, build",
+                                                       outcome_name(TrialOutcome::measured)));
+        std::vector<Trial> all;
+        while (rows.executeStep()) all.push_back(read_row(rows));
+        return all;
+    } catch (const SQLite::Exception &exception) {
+        return failure_of(exception, database_->getFilename());
+    }
+}
+
 Status TrialDatabase::import(const std::vector<Trial> &trials) {
     try {
         SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);

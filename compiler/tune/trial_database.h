@@ -46,6 +46,9 @@ public:
     // In the order of their keys; claims are left out.
     Result<std::vector<Trial>> trials(const TrialFilter &filter = {}) const;
 
+    // The fastest of each layer, target, machine and build.
+    Result<std::vector<Trial>> best_trials() const;
+
     // All of them or, after an error, none. Of two trials with one key the later one stays.
     Status import(const std::vector<Trial> &trials);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,10 +36,25 @@ struct Pipe {
     int take(size_t end) { return std::exchange(ends[end], -1); }
 };
 
+// Of those that this process may run on; all of them where there are not so many.
+void keep_on_first_cpus(int count) {
+    cpu_set_t allowed, kept;
+    if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    CPU_ZERO(&kept);
+    for (int cpu = 0; cpu < CPU_SETSIZE && count > 0; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed)) continue;
+        CPU_SET(cpu, &kept);
+        count--;
+    }
+    (void)::sched_setaffinity(0, sizeof kept, &kept);
+}
+
 // In the child, between fork and exec: nothing here may allocate.
-[[noreturn]] void become(char *const *arguments, int input, int output, int64_t memory) {
+[[noreturn]] void become(char *const *arguments, int input, int output, const TrialLimits &limits) {
     (void)::setpgid(0, 0);  // an interrupt at the terminal is the tuner's: the trial under way is finished
-    const rlimit limit{static_cast<rlim_t>(memory), static_cast<rlim_t>(memory)}, none{0, 0};
+    if (limits.cpus > 0) keep_on_first_cpus(limits.cpus);
+    const auto memory = static_cast<rlim_t>(limits.memory_bytes);
+    const rlimit limit{memory, memory}, none{0, 0};
     (void)::setrlimit(RLIMIT_AS, &limit);
     (void)::setrlimit(RLIMIT_CORE, &none);
     const int nothing = ::open("/dev/null", O_WRONLY);
@@ -70,7 +86,7 @@ bool TrialProcess::start() {
     if (to.ends[0] < 0 || from.ends[0] < 0) return false;
     const pid_t child = ::fork();
     if (child < 0) return false;
-    if (child == 0) become(arguments.data(), to.ends[0], from.ends[1], limits_.memory_bytes);
+    if (child == 0) become(arguments.data(), to.ends[0], from.ends[1], limits_);
     process_ = child;
     to_ = to.take(1);
     from_ = from.take(0);

@@ -25,6 +25,7 @@ inline constexpr int out_of_memory_status = 77;
 struct TrialLimits {
     int64_t memory_bytes = int64_t{8} << 30;  // of address space
     size_t answer_bytes = 1 << 20;            // a longer one is no answer
+    int cpus = 0;                             // that it may run on; 0: all
 };
 
 // `body` where the outcome is `measured`, else why there is none.

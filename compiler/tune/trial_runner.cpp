@@ -12,6 +12,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 double multiply_adds(const Layer &layer) {
     double all = 0;
     for (const Stage &stage : layer.stages) {
@@ -27,7 +29,9 @@ double multiply_adds(const Layer &layer) {
 TrialRunner::TrialRunner(TrialRunnerOptions options) : options_(std::move(options)) {
     const auto process = [&] { return std::make_unique<TrialProcess>(options_.worker, options_.limits); };
     for (int i = 0; i < options_.compilers; i++) compilers_.push_back(process());
-    measurer_ = process();
+    TrialLimits alone = options_.limits;
+    alone.cpus = options_.cpus;
+    measurer_ = std::make_unique<TrialProcess>(options_.worker, alone);
 }
 
 void TrialRunner::prepare(const Layer &layer, const Target &target, const std::string &baseline) {
@@ -102,20 +106,49 @@ Trial TrialRunner::measure(const std::string &schedules, double worthwhile) {
     TrialAnswer answer = ask(*measurer_, {{"do", "check"}, {"schedules", schedules}}, check_seconds());
     if (read_failure(answer, trial)) return trial;
     trial.workspace = answer.body.value("workspace", int64_t{0});
-    const ordered_json request{
-        {"do", "time"}, {"schedules", {baseline_, schedules}}, {"seconds", options_.repeat_seconds}};
-    double baseline = std::numeric_limits<double>::infinity(), own = baseline;
-    for (int i = 0; i < options_.repeats; i++) {
-        answer = ask(*measurer_, request, options_.compile_seconds + work_ / 1e8);
-        if (read_failure(answer, trial)) return trial;
-        baseline = std::min(baseline, answer.body.at("seconds").at(0).get<double>());
-        own = std::min(own, answer.body.at("seconds").at(1).get<double>());
-        if (i > 0 && own > worthwhile * baseline) break;  // it will not be the best any more
-    }
-    trial.seconds = own;
-    trial.relative = own / baseline;
+    const auto turns = time_in_turns(trial, options_.repeats, false, worthwhile);
+    if (!turns) return trial;
+    trial.seconds = turns->own;
+    trial.relative = turns->own / turns->baseline;
     trial.finished = std::time(nullptr);
     return trial;
+}
+
+std::optional<TrialRunner::Turns> TrialRunner::time_in_turns(Trial &trial, int repeats, bool cold, double worthwhile) {
+    const ordered_json request{{"do", "time"},
+                               {"schedules", {baseline_, trial.key.schedule}},
+                               {"seconds", options_.repeat_seconds},
+                               {"cold", cold}};
+    Turns turns{infinity, infinity};
+    for (int i = 0; i < repeats; i++) {
+        const TrialAnswer answer = ask(*measurer_, request, options_.compile_seconds + work_ / 1e8);
+        if (read_failure(answer, trial)) return std::nullopt;
+        turns.baseline = std::min(turns.baseline, answer.body.at("seconds").at(0).get<double>());
+        turns.own = std::min(turns.own, answer.body.at("seconds").at(1).get<double>());
+        if (i > 0 && turns.own > worthwhile * turns.baseline) break;  // it will not be the best any more
+    }
+    return turns;
+}
+
+Final TrialRunner::measure_again(const std::string &schedules) {
+    Final final{new_trial(schedules), 0};
+    const auto warm = time_in_turns(final.trial, options_.final_repeats, false, infinity);
+    if (!warm) return final;
+    const auto cold = time_in_turns(final.trial, 1, true, infinity);
+    if (!cold) return final;
+    final.trial.seconds = warm->own;
+    final.trial.relative = warm->own / warm->baseline;
+    final.cold = cold->own / cold->baseline;
+    final.trial.finished = std::time(nullptr);
+    return final;
+}
+
+Result<double> TrialRunner::time_baseline() {
+    Trial trial = new_trial(baseline_);
+    const auto turns = time_in_turns(trial, 1, false, infinity);
+    if (turns) return std::min(turns->own, turns->baseline);
+    return Error{Failure::internal, fmt::format("the default schedule {} of {} {}: {}", baseline_, trial.key.layer,
+                                                outcome_name(trial.outcome), trial.reason)};
 }
 
 }  // namespace convc

@@ -8,6 +8,7 @@
 
 #include "compiler/tune/trial_process.h"
 #include "convc/layer.h"
+#include "convc/status.h"
 #include "convc/target.h"
 
 namespace convc {
@@ -20,6 +21,14 @@ struct TrialRunnerOptions {
     double compile_seconds = 60;   // a candidate that takes longer is dropped
     double repeat_seconds = 0.02;  // of one timing
     int repeats = 3;               // of a candidate that may be the best
+    int final_repeats = 8;         // of the few that it is chosen from
+    int cpus = 0;                  // that kernels are timed on; 0: all
+};
+
+// One of the few best schedules, timed once more.
+struct Final {
+    Trial trial;      // as measured now
+    double cold = 0;  // its time to the baseline's where no cache holds any of the data
 };
 
 class TrialRunner {
@@ -35,10 +44,21 @@ public:
     // Checks and times one. `worthwhile` is what it may take, to the baseline's time, without being dropped early.
     Trial measure(const std::string &schedules, double worthwhile);
 
+    // Times one that was right before, for longer, with warm caches and with cold ones.
+    Final measure_again(const std::string &schedules);
+
+    // Seconds of the baseline, without a check.
+    Result<double> time_baseline();
+
 private:
     TrialAnswer ask(TrialProcess &process, const nlohmann::ordered_json &request, double seconds);
     Trial new_trial(const std::string &schedules) const;
     bool read_failure(const TrialAnswer &answer, Trial &trial) const;
+    struct Turns {
+        double baseline, own;  // seconds, the minima
+    };
+    // Nothing after a failure, which `trial` then says.
+    std::optional<Turns> time_in_turns(Trial &trial, int repeats, bool cold, double worthwhile);
     double check_seconds() const;
 
     TrialRunnerOptions options_;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/tune/near_layers.h"
 #include "compiler/tune/schedule_search.h"
 #include "compiler/tune/stages_of_layer.h"
 
@@ -18,6 +19,9 @@ using Clock = std::chrono::steady_clock;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double least_gain = 1.02;    // a schedule has to be so much faster than the one there is
 constexpr double worth_repeats = 1.3;  // to the best, or a trial is cut short
+constexpr size_t most_finalists = 5;
+constexpr double as_good = 1.01;
+constexpr double for_trials = 0.85;  // of the time; the rest is for the finals
 
 // Consecutive stages that may be one kernel, and the best that is known of them.
 struct Segment {
@@ -43,6 +47,7 @@ public:
         std::vector<Segment> segments = possible_segments();
         for (size_t i = 0; i < segments.size(); i++) {
             const auto left = static_cast<int>(segments.size() - i);
+            deadline_ = seconds_spent() + (options_.seconds - seconds_spent()) * for_trials / left;
             if (Status status = search(segments[i], (options_.trials - tuned_.trials) / left); !status) {
                 return status.error();
             }
@@ -74,10 +79,9 @@ private:
         if (!standard) return {};
         const std::string baseline = print_schedules(standard->schedules());
         runner_.prepare(part, target_, baseline);
-        const StageGroup group{&part, 0, segment.count};
-        std::vector<Schedule> seeds;
-        if (standard->groups.size() == 1) seeds = standard->schedules();
-        ScheduleSearch search(group, target_, seeds, options_.random);
+        const Result<std::vector<Schedule>> seeds = seeds_of(part, *standard);
+        if (!seeds) return seeds.error();
+        ScheduleSearch search({&part, 0, segment.count}, target_, *seeds, options_.random);
         Result<double> baseline_seconds = time_baseline(part, baseline);
         if (!baseline_seconds) return baseline_seconds.error();
         if (Status status = tell_known(part, search); !status) return status;
@@ -88,10 +92,57 @@ private:
             if (*made == 0) break;
             done += *made;
         }
-        if (const auto best = search.best()) {
-            segment.schedules = {*best};
-            segment.seconds = *baseline_seconds * costs_[print_schedule(*best)];
+        return choose(part, search, *baseline_seconds, segment);
+    }
+
+    // The default, then what was best for layers like this one.
+    Result<std::vector<Schedule>> seeds_of(const Layer &part, const Plan &standard) {
+        std::vector<Schedule> seeds;
+        if (standard.groups.size() == 1) seeds = standard.schedules();
+        Result<std::vector<Trial>> best = database_.best_trials();
+        if (!best) return best.error();
+        std::erase_if(*best, [&](const Trial &trial) {
+            return trial.key.layer == part.canonical_line() && trial.key.target == target_.full_name() &&
+                   trial.key.machine == options_.machine && trial.key.build == options_.build;
+        });
+        const std::vector<Schedule> near = schedules_of_near_layers(part, target_, *best);
+        tuned_.seeds += static_cast<int>(near.size());
+        seeds.insert(seeds.end(), near.begin(), near.end());
+        return seeds;
+    }
+
+    // Of the best few, timed once more, the fastest; of those as good as equal with warm caches, the fastest with cold
+    // ones: in a network, a layer's weights seldom wait in a cache.
+    Status choose(const Layer &part, ScheduleSearch &search, double baseline_seconds, Segment &segment) {
+        const std::vector<Schedule> best = search.best(most_finalists);
+        std::vector<Finalist> finalists;
+        for (const Schedule &schedule : best) {
+            if (options_.stopped()) break;
+            const std::string text = print_schedule(schedule);
+            Final final = runner_.measure_again(text);
+            final.trial.key = key_of(part, text);
+            if (Status status = database_.record(final.trial); !status) return status;
+            tell(search, schedule, final.trial);
+            if (final.trial.outcome != TrialOutcome::measured) continue;
+            finalists.push_back({part.canonical_line(), text, final.trial.relative, final.cold});
         }
+        if (finalists.empty()) {
+            if (best.empty()) return {};
+            segment.schedules = {best.front()};
+            segment.seconds = baseline_seconds * best_relative_;
+            return {};
+        }
+        const auto warmest = std::min_element(finalists.begin(), finalists.end(),
+                                              [](const auto &a, const auto &b) { return a.warm < b.warm; });
+        const Finalist *chosen = &*warmest;
+        for (const Finalist &each : finalists) {
+            if (each.warm <= warmest->warm * as_good && each.cold < chosen->cold) chosen = &each;
+        }
+        const Result<Schedule> schedule = parse_schedule(chosen->schedule);
+        if (!schedule) return schedule.error();
+        segment.schedules = {*schedule};
+        segment.seconds = baseline_seconds * chosen->warm;
+        tuned_.finalists.insert(tuned_.finalists.end(), finalists.begin(), finalists.end());
         return {};
     }
 
@@ -107,11 +158,11 @@ private:
                                      outcome_name(trial.outcome), trial.reason)};
         }
         tuned_.noise = std::max(tuned_.noise, std::abs(trial.relative - 1));
+        part_seconds_ = trial.seconds;
         return trial.seconds;
     }
 
     Status tell_known(const Layer &part, ScheduleSearch &search) {
-        costs_.clear();
         const Result<std::vector<Trial>> known =
             database_.trials({part.canonical_line(), target_.full_name(), options_.machine, options_.build});
         if (!known) return known.error();
@@ -119,6 +170,7 @@ private:
             const Result<Schedule> schedule = parse_schedule(trial.key.schedule);
             if (!schedule) continue;
             tuned_.known++;
+            tuned_.made.push_back(trial);
             tell(search, *schedule, trial);
         }
         return {};
@@ -126,7 +178,6 @@ private:
 
     void tell(ScheduleSearch &search, const Schedule &schedule, const Trial &trial) {
         const double cost = trial.outcome == TrialOutcome::measured ? trial.relative : infinity;
-        costs_[print_schedule(schedule)] = cost;
         best_relative_ = std::min(best_relative_, cost);
         search.tell(schedule, cost);
     }
@@ -151,7 +202,7 @@ private:
             trial.key = key_of(part, texts[i]);
             if (Status status = database_.record(trial); !status) return status.error();
             tell(search, schedules[i], trial);
-            report(trial);
+            report(part, trial);
         }
         return static_cast<int>(schedules.size());
     }
@@ -164,14 +215,17 @@ private:
         return static_cast<int>(first);
     }
 
-    bool is_over() const {
-        return options_.stopped() || std::chrono::duration<double>(Clock::now() - begin_).count() > options_.seconds;
-    }
+    bool is_over() const { return options_.stopped() || seconds_spent() > deadline_; }
 
-    void report(const Trial &trial) {
+    double seconds_spent() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+
+    void report(const Layer &part, const Trial &trial) {
         tuned_.trials++;
         if (trial.outcome != TrialOutcome::measured) tuned_.failures++;
-        if (progress_) progress_({tuned_.trials, options_.trials, tuned_.failures, best_relative_});
+        tuned_.made.push_back(trial);
+        if (!progress_) return;
+        progress_(
+            {tuned_.trials, options_.trials, tuned_.failures, best_relative_, seconds_spent(), part_seconds_, &part});
     }
 
     // The segments behind one another that take the least time together.
@@ -194,26 +248,32 @@ private:
         return schedules;
     }
 
-    // The winner against the default once more, as one layer.
+    // The winner against the default once more, as one layer. The database keeps that of a layer of several stages; of
+    // one stage it has it already.
     Result<TunedLayer> compare(const Plan &standard, const std::vector<Schedule> &found) {
         tuned_.schedules = standard.schedules();
-        const std::string baseline = print_schedules(tuned_.schedules), winner = print_schedules(found);
+        const std::string baseline = print_schedules(tuned_.schedules);
+        const std::string winner = found.empty() ? baseline : print_schedules(found);
         runner_.prepare(layer_, target_, baseline);
-        Trial trial = runner_.measure(found.empty() ? baseline : winner, infinity);
+        Trial trial = runner_.measure(winner, infinity);
         if (trial.outcome != TrialOutcome::measured) {
             return Error{Failure::internal,
-                         fmt::format("{} {}: {}", trial.key.schedule, outcome_name(trial.outcome), trial.reason)};
+                         fmt::format("{} {}: {}", winner, outcome_name(trial.outcome), trial.reason)};
+        }
+        trial.key = key_of(layer_, winner);
+        if (layer_.stages.size() > 1) {
+            if (Status status = database_.record(trial); !status) return status.error();
         }
         tuned_.default_seconds = trial.seconds / trial.relative;
         tuned_.seconds = tuned_.default_seconds;
-        if (found.empty() || trial.relative * least_gain > 1) return tuned_;
+        if (winner == baseline || trial.relative * least_gain > 1) return tuned_;
         tuned_.schedules = found;
         tuned_.seconds = trial.seconds;
         tuned_.improved = true;
         return tuned_;
     }
 
-    static constexpr int most_batch = 8;
+    static constexpr int most_batch = 4;  // compiled before the first of them is timed
     const Layer &layer_;
     const Target &target_;
     TrialRunner &runner_;
@@ -221,8 +281,9 @@ private:
     const TuneOptions &options_;
     const std::function<void(const TuneProgress &)> &progress_;
     Clock::time_point begin_ = Clock::now();
-    std::map<std::string, double> costs_;
+    double deadline_ = infinity;  // of the trials of the segment under way, in seconds since the search began
     double best_relative_ = 1;
+    double part_seconds_ = 0;
     TunedLayer tuned_;
 };
 

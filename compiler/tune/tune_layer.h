@@ -25,7 +25,17 @@ struct TuneOptions {
 struct TuneProgress {
     int trials = 0, most_trials = 0;
     int failures = 0;
-    double relative = 1;  // the best kernel's time to the default's
+    double relative = 1;          // the best kernel's time to the default's, of the stages that are searched now
+    double seconds = 0;           // since the layer's search began
+    double default_seconds = 0;   // of a call of the stages that are searched now
+    const Layer *part = nullptr;  // these stages
+};
+
+// One of the best few schedules of a layer, or of a part of it, timed once more at the end.
+struct Finalist {
+    std::string layer;  // canonical line
+    std::string schedule;
+    double warm = 0, cold = 0;  // its time to the default's
 };
 
 struct TunedLayer {
@@ -34,8 +44,11 @@ struct TunedLayer {
     int trials = 0;         // of this run
     int failures = 0;       // of those
     int known = 0;          // trials of earlier runs that were used
+    int seeds = 0;          // schedules of near layers that were tried
     bool improved = false;  // by more than the noise
-    double noise = 0;       // how far two timings of the default lay apart, to the lesser
+    double noise = 0;  // how far two timings of the default in turns lay apart, to the lesser: the most that was seen
+    std::vector<Finalist> finalists;
+    std::vector<Trial> made;  // in the order that they were made, those of parts and of earlier runs too
 };
 
 // An error is the database's, or says that not even the default runs.

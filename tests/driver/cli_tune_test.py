@@ -33,7 +33,7 @@ class Tune(CliTest):
     def test_a_layer_is_tuned_and_its_schedule_used(self):
         self.write("net.conv", FILE)
         out, _ = self.convc("tune", "net.conv", "--trials", "8", "--database", "t.db")
-        self.assertRegex(out, r"(?m)^a +[0-9.]+ +[0-9.]+ +[0-9.]+ +8 +0 +0  ")
+        self.assertRegex(out, r"(?m)^a +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+ +8 +0 +0  ")
         self.assertEqual(len([trial for trial in self.trials() if "conv(24" in trial[0]]), 8)
         lines = (self.folder / "net.schedules").read_text().splitlines()
         self.assertEqual([line.split()[:2] for line in lines[1:]], [["schedule", "a"], ["schedule", "b"]])
@@ -101,10 +101,14 @@ class Tune(CliTest):
         self.write("net.conv", FILE)
         chance = random.Random(1)
         seen = set()
-        for _ in range(int(os.environ.get("CONVC_TEST_KILLS", "10"))):
+        for kill in range(int(os.environ.get("CONVC_TEST_KILLS", "10"))):
             process = self.start("tune", "net.conv", "--effort", "exhaustive", "--database", "t.db",
                                  "--worker", sys.executable, FAKE)
-            time.sleep(chance.uniform(0.05, 0.6))
+            # Every other one while it starts, or soon after; the rest once it has made a trial more.
+            deadline = time.time() + 30
+            while kill % 2 and time.time() < deadline and len(self.safe_trials()) <= len(seen):
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0, 0.5))
             process.kill()
             process.communicate()
             now = set(self.safe_trials())
@@ -121,7 +125,7 @@ class Tune(CliTest):
         for process in both:
             out, error = process.communicate(timeout=120)
             self.assertEqual(process.returncode, 0, error)
-            made += int(re.search(r"(?m)^a +[0-9.]+ +[0-9.]+ +[0-9.]+ +(\d+)", out.decode())[1])
+            made += int(re.search(r"(?m)^a +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+ +(\d+)", out.decode())[1])
         self.assertEqual(len(self.trials()), made)
 
     def test_what_is_wrong_is_said(self):
@@ -133,6 +137,43 @@ class Tune(CliTest):
         error = self.tune("--trials", "5", "--only", "^a$", planted={".": "crash"}, status=4)[1]
         self.assertIn("the default schedule", error)
         self.assertIn("SIGSEGV", error)
+
+    def test_shards_hold_every_layer_once(self):
+        self.write("net.conv", FILE + "layer c(x: f32 nhwc[1, 6, 6, 8]) = conv(16, 1x1)\n")
+        self.tune("--trials", "8", "-o", "whole")
+        for shard in ("1/2", "2/2"):
+            self.tune("--trials", "8", "--shard", shard, "-o", shard[0])
+        lines = [set((self.folder / name).read_text().splitlines()[1:]) for name in ("1", "2")]
+        self.assertFalse(lines[0] & lines[1])
+        self.assertEqual(lines[0] | lines[1], set((self.folder / "whole").read_text().splitlines()[1:]))
+
+    def test_shards_that_write_to_one_file_lose_nothing(self):
+        layers = "".join(f"layer l{i}(x: f32 nhwc[1, 6, 6, 8]) = conv({8 + i}, 1x1)\n" for i in range(12))
+        self.write("net.conv", layers)
+        runs = [self.start("tune", "net.conv", "--trials", "2", "--shard", f"{i}/3", "--worker", sys.executable, FAKE)
+                for i in (1, 2, 3)]
+        for process in runs:
+            _, error = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, error)
+        text = (self.folder / "net.schedules").read_text()
+        self.assertEqual(sorted(re.findall(r"(?m)^schedule (l\d+) on", text)), sorted(f"l{i}" for i in range(12)))
+
+    def test_seeds_come_from_near_layers(self):
+        near = FILE.replace("6, 6, 8", "7, 6, 8")
+        self.write("net.conv", near)
+        self.tune("--effort", "exhaustive", "--only", "^a$", "--database", "t.db")
+        cost, best = min((seconds, schedule) for _, schedule, _, seconds in self.trials())
+        self.write("net.conv", FILE)
+        self.tune("--trials", "2", "--only", "^a$", "--database", "t.db")
+        tried = [schedule for layer, schedule, _, _ in self.trials() if "6, 6, 8" in layer]
+        self.assertIn(best, tried)
+
+    def test_a_target_and_its_threads_are_named(self):
+        self.write("net.conv", FILE)
+        self.tune("--trials", "2", "--only", "^a$", "--target", "x86-64-linux-sse41", "--threads", "1")
+        self.assertIn('schedule a on "x86-64-linux-sse41 1t" =', (self.folder / "net.schedules").read_text())
+        self.assertIn("does not run code for", self.tune("--target", "arm-64-linux", status=3)[1])
+        self.assertIn("--shard takes", self.tune("--shard", "3/2", status=2)[1])
 
 
 if __name__ == "__main__":

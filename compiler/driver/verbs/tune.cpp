@@ -5,19 +5,20 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <regex>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/driver/files.h"
+#include "compiler/driver/progress.h"
 #include "compiler/driver/schedules_file.h"
-#include "compiler/driver/verbs/speed_table.h"
+#include "compiler/driver/tuning/tune_display.h"
+#include "compiler/driver/tuning/tune_jobs.h"
 #include "compiler/driver/verbs/verb.h"
-#include "compiler/measure/fma_peak.h"
 #include "compiler/plan/host_target.h"
 #include "compiler/tune/tune_layer.h"
 
@@ -27,9 +28,9 @@ namespace {
 struct Options {
     CommonOptions common;
     std::vector<std::string> files;
-    std::string budget, effort = "normal", only, database;
+    std::string budget, effort = "normal", only, database, shard = "1/1", target = "host", output;
     std::vector<std::string> worker{"/proc/self/exe", "trial-worker"};
-    int trials = 0;
+    int trials = 0, threads = 0;
 };
 
 // Set by the first interrupt: what was found is written. A second one ends the program.
@@ -59,17 +60,6 @@ private:
     std::string path_;
 };
 
-// 90, 90s, 10m, 2h as seconds.
-Result<double> read_duration(const std::string &text) {
-    static const std::regex form(R"((\d+(?:\.\d+)?)([smh]?))");
-    std::smatch parts;
-    if (!std::regex_match(text, parts, form)) {
-        return Error{Failure::usage, fmt::format("--budget takes a time like 90s, 10m or 2h, not '{}'", text)};
-    }
-    const double unit = parts[2] == "h" ? 3600 : parts[2] == "m" ? 60 : 1;
-    return std::stod(parts[1]) * unit;
-}
-
 int trials_of(const Options &options) {
     if (options.trials > 0) return options.trials;
     return options.effort == "quick" ? 40 : options.effort == "normal" ? 160 : 1'000'000;
@@ -81,81 +71,115 @@ std::string machine_name() {
     return name.data();
 }
 
-class Bar {
-public:
-    Bar(Console &console, std::string layer) : enabled_(console.error_is_terminal()), layer_(std::move(layer)) {}
-    ~Bar() {
-        if (enabled_) std::fputs("\r\033[K", stderr);
-    }
-    Bar(const Bar &) = delete;
-    Bar &operator=(const Bar &) = delete;
+// As the `schedule` statements name it: for this machine exactly; for a target that was named, as it was.
+std::string written_target(const Options &options, const Target &target) {
+    if (options.target == "host") return target.full_name();
+    return options.threads > 0 ? target.full_name() : options.target;
+}
 
-    void show(const TuneProgress &progress) const {
-        if (!enabled_) return;
-        constexpr size_t width = 24;
-        const auto filled = std::min<size_t>(width, width * static_cast<size_t>(progress.trials) /
-                                                        static_cast<size_t>(std::max(progress.most_trials, 1)));
-        std::fputs(fmt::format("\r\033[K{} [{:=<{}}{: <{}}] {} trials, best {:.2f} x default's time", layer_, "",
-                               filled, "", width - filled, progress.trials, progress.relative)
-                       .c_str(),
-                   stderr);
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+class TuneRun {
+public:
+    TuneRun(Session &session, const Options &options, const Target &target, TrialRunner &runner,
+            TrialDatabase &database, double budget)
+        : session_(session),
+          options_(options),
+          target_(target),
+          runner_(runner),
+          database_(database),
+          budget_(budget),
+          roofs_(measure_roofs(target)) {}
+
+    Status tune(std::vector<TuneJob> jobs) {
+        for (TuneJob &job : jobs) job.roof_seconds = roofline_seconds(job.layer(), roofs_);
+        if (!options_.budget.empty()) {
+            Progress progress(session_.console(), "timing the defaults", jobs.size());
+            for (TuneJob &job : jobs) {
+                if (Status status = time_default(job, target_, runner_); !status) return status;
+                progress.advance(job.layer().name);
+            }
+        }
+        session_.console().print(tune_head());
+        std::fflush(stdout);
+        for (; !jobs.empty() && !interrupted; jobs.erase(jobs.begin())) {
+            // What an earlier layer did not need, those behind it share.
+            const double left = budget_ - seconds_since(begin_);
+            if (Status status = tune(jobs.front(), left * time_shares(jobs).front()); !status) return status;
+        }
+        session_.console().print(tune_summary(all_, seconds_since(begin_)));
+        return {};
     }
 
 private:
-    bool enabled_;
-    std::string layer_;
-};
+    Status tune(const TuneJob &job, double seconds) {
+        const std::string line = job.layer().canonical_line();
+        if (!done_.contains(line)) {
+            const TuneBar bar(session_.console(), job.layer().name, roofs_, seconds);
+            Result<TunedLayer> tuned = tune_layer(job.layer(), target_, runner_, database_, layer_options(seconds),
+                                                  [&](const TuneProgress &progress) { bar.show(progress); });
+            if (!tuned) return tuned.error();
+            done_[line] = all_.size();
+            all_.push_back(std::move(*tuned));
+        }
+        const TunedLayer &tuned = all_[done_[line]];
+        session_.console().print(tune_row(job, tuned));
+        std::fflush(stdout);
+        return keep(job, {job.layer().name, written_target(options_, target_), tuned.schedules});
+    }
 
-struct Search {
-    Console &console;
-    const Options &options;
-    const Target target;
-    TrialRunner &runner;
-    TrialDatabase &database;
-    double seconds_left;
-    size_t layers_left;
-};
-
-std::string row_of(const std::string &layer, const TunedLayer &tuned) {
-    return fmt::format("{:<32} {:>10} {:>10} {:>7.3f} {:>7} {:>7} {:>8}  {}\n", layer,
-                       milliseconds(tuned.default_seconds), milliseconds(tuned.seconds),
-                       tuned.default_seconds / tuned.seconds, tuned.trials, tuned.known, tuned.failures,
-                       tuned.improved ? print_schedules(tuned.schedules) : "default");
-}
-
-std::string head_row() {
-    return fmt::format("{:<32} {:>10} {:>10} {:>7} {:>7} {:>7} {:>8}  {}\n", "layer", "default ms", "tuned ms", "gain",
-                       "trials", "known", "failures", "schedule");
-}
-
-Status tune_program(Search &search, Program &program) {
-    std::vector<FoundSchedule> found;
-    const std::regex only(search.options.only);
-    for (const CheckedLayer *checked : program.selected) {
-        const size_t left = search.layers_left--;
-        if (!search.options.only.empty() && !std::regex_search(checked->layer.name, only)) continue;
-        if (interrupted) break;
-        const auto begin = std::chrono::steady_clock::now();
+    TuneOptions layer_options(double seconds) const {
         TuneOptions options;
-        options.trials = trials_of(search.options);
-        options.seconds = search.seconds_left / static_cast<double>(left);
+        options.trials = trials_of(options_);
+        options.seconds = seconds;
         options.machine = machine_name();
         options.build = build_identity();
         options.stopped = [] { return interrupted.load(); };
-        const Bar bar(search.console, checked->layer.name);
-        const Result<TunedLayer> tuned = tune_layer(checked->layer, search.target, search.runner, search.database,
-                                                    options, [&](const TuneProgress &progress) { bar.show(progress); });
-        if (!tuned) return tuned.error();
-        search.seconds_left -= std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        search.console.print(row_of(checked->layer.name, *tuned));
-        std::fflush(stdout);
-        found.push_back({checked->layer.name, search.target.full_name(), tuned->schedules});
-        if (program.is_line || program.file.name == "<stdin>") continue;
-        // After every layer: whatever happens next, this one is kept.
-        const std::string text = with_schedules(program.schedules, program.module, found);
-        if (Status status = write_file(schedules_file_of(program.file.name), text); !status) return status;
+        return options;
     }
-    return {};
+
+    // After every layer: whatever happens next, this one is on disk.
+    Status keep(const TuneJob &job, const FoundSchedule &found) {
+        found_.push_back(found);
+        if (!options_.output.empty()) return write_file(options_.output, with_schedules({}, {}, found_));
+        if (job.program->is_line || job.program->file.name == "<stdin>") return {};
+        return add_to_schedules_file(session_, job.argument, found);
+    }
+
+    Session &session_;
+    const Options &options_;
+    const Target &target_;
+    TrialRunner &runner_;
+    TrialDatabase &database_;
+    const double budget_;
+    const MachineRoofs roofs_;
+    const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+    std::vector<TunedLayer> all_;
+    std::map<std::string, size_t> done_;  // canonical line to place in all_: a network repeats its layers
+    std::vector<FoundSchedule> found_;
+};
+
+Result<std::vector<TuneJob>> choose_jobs(const std::vector<Program> &programs, const Options &options) {
+    const Result<Shard> shard = read_shard(options.shard);
+    if (!shard) return shard.error();
+    std::vector<TuneJob> jobs;
+    try {
+        const std::regex only(options.only);
+        size_t number = 0;
+        for (size_t i = 0; i < programs.size(); i++) {
+            for (const CheckedLayer *checked : programs[i].selected) {
+                if (!options.only.empty() && !std::regex_search(checked->layer.name, only)) continue;
+                if (shard->holds(number++)) jobs.push_back({&programs[i], checked, options.files[i], 0, 0});
+            }
+        }
+    } catch (const std::regex_error &error) {
+        return Error{Failure::usage,
+                     fmt::format("--only '{}' is no regular expression: {}", options.only, error.what())};
+    }
+    if (jobs.empty() && shard->of == 1) return Error{Failure::usage, "no layer is left to tune"};
+    return jobs;
 }
 
 int run(Console &console, const Options &options) {
@@ -163,14 +187,16 @@ int run(Console &console, const Options &options) {
     if (!session) return console.fail(session.error());
     const Result<double> budget = options.budget.empty() ? Result<double>(1e12) : read_duration(options.budget);
     if (!budget) return console.fail(budget.error());
+    const Result<Target> target = read_tuning_target(options.target, options.threads);
+    if (!target) return console.fail(target.error());
     std::vector<Program> programs;
-    size_t layers = 0;
     for (const std::string &file : options.files) {
         Result<Program> program = session->check(file);
         if (!program) return console.fail(program.error());
-        layers += program->selected.size();
         programs.push_back(std::move(*program));
     }
+    Result<std::vector<TuneJob>> jobs = choose_jobs(programs, options);
+    if (!jobs) return console.fail(jobs.error());
     const ScratchFolder scratch;
     if (scratch.path().empty()) return console.fail({Failure::environment, "cannot make a folder for kernels"});
     const std::string database_file = options.database.empty() ? scratch.path() + "/trials.db" : options.database;
@@ -179,13 +205,13 @@ int run(Console &console, const Options &options) {
     (void)std::signal(SIGPIPE, SIG_IGN);
     (void)std::signal(SIGINT, interrupt);
     (void)std::signal(SIGTERM, interrupt);
-    TrialRunner runner(
-        {.worker = options.worker, .folder = scratch.path() + "/kernels", .limits = {}, .compilers = kernel_threads()});
-    Search search{console, options, host_target(), runner, *database, *budget, layers};
-    console.print(head_row());
-    for (Program &program : programs) {
-        if (Status status = tune_program(search, program); !status) return console.fail(status.error());
-    }
+    TrialRunner runner({.worker = options.worker,
+                        .folder = scratch.path() + "/kernels",
+                        .limits = {},
+                        .compilers = host_target().threads,
+                        .cpus = target->threads});
+    TuneRun run(*session, options, *target, runner, *database, *budget);
+    if (Status status = run.tune(std::move(*jobs)); !status) return console.fail(status.error());
     return 0;
 }
 
@@ -202,6 +228,15 @@ void add_tune(CLI::App &program, ChosenVerb &chosen) {
         ->check(CLI::Range(1, 1'000'000).description(""));
     verb->add_option("--effort", options->effort, "quick (40 trials a layer), normal (160) or exhaustive (all)")
         ->check(CLI::IsMember({"quick", "normal", "exhaustive"}).description(""));
+    verb->add_option("--target", options->target, "host, or another one whose code this machine runs")->type_name("T");
+    verb->add_option("--threads", options->threads, "of the kernels; without it, all CPUs or what the target says")
+        ->type_name("N")
+        ->check(CLI::Range(1, 4096).description(""));
+    verb->add_option("--shard", options->shard, "2/8: of 8 runs, the one that takes every eighth layer from the second")
+        ->type_name("I/N");
+    verb->add_option("-o,--output", options->output,
+                     "where the schedules go, in place of NAME.schedules beside the file")
+        ->type_name("PATH");
     verb->add_option("--only", options->only, "layers whose name has a match of it")->type_name("REGEX");
     verb->add_option("--database", options->database, "keeps the trials, and goes on where an earlier run ended")
         ->type_name("PATH");
