@@ -39,7 +39,7 @@ Result<KernelCache> open_cache(const LoadOptions &options) {
 Result<LoadedKernel> load_layer(const Layer &layer, const LoadOptions &options) {
     const Target target = host_target();
     Result<Plan> plan =
-        options.schedules.empty() ? make_plan(layer, target) : make_pinned_plan(layer, target, options.schedules);
+        options.schedules.empty() ? make_best_plan(layer, target) : make_pinned_plan(layer, target, options.schedules);
     if (!plan) return plan.error();
     Result<Kernel> kernel = compile_or_find(*plan, loaded_symbol, open_cache(options));
     if (!kernel) return kernel.error();

@@ -124,7 +124,7 @@ Result<Program> Session::check(const std::string &argument, Lints lints) {
 
 Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target) {
     const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target);
-    if (!pinned) return make_plan(checked.layer, target);
+    if (!pinned) return make_best_plan(checked.layer, target);
     Result<Plan> plan = make_pinned_plan(checked.layer, target, pinned->groups);
     if (plan && pinned->beside) plan->origin = Plan::Origin::tuned;
     return plan;

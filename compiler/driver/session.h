@@ -34,7 +34,8 @@ struct Program {
     Program &operator=(Program &&) = default;
 };
 
-// The schedule pinned in the file where there is one for this target, or in the one beside it, or else the default.
+// The schedule pinned in the file where there is one for this target, or in the one beside it, or the one that comes
+// with convc, or else the default.
 Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target);
 
 class Session {

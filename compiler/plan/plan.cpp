@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "compiler/plan/shipped_schedules.h"
 #include "schedules/schedule_table.h"
 #include "schedules/vector_width.h"
 
@@ -23,6 +24,8 @@ const char *Plan::origin_name() const {
             return "pinned";
         case Origin::tuned:
             return "tuned";
+        case Origin::shipped:
+            return "shipped";
         case Origin::standard:
             return "default";
     }
@@ -198,15 +201,32 @@ Result<Plan> make_pinned_plan(const Layer &layer, const Target &target, const st
     return Error{Failure::invalid_input, fmt::format("the schedules compute {} of {} stages", stage, stages)};
 }
 
-namespace {
+Result<Plan> make_best_plan(const Layer &layer, const Target &target) {
+    if (const ShippedSchedule *shipped = find_shipped(layer, target)) {
+        Result<Plan> plan = make_pinned_plan(layer, target, shipped->groups);
+        if (plan) {
+            plan->origin = Plan::Origin::shipped;
+            return plan;
+        }
+    }
+    return make_plan(layer, target);
+}
 
-// How well a statement fits: 0 not at all, more is better. The layers' own file comes before the one beside it.
-int fit(const PinnedSchedule &pinned, const Layer &layer, const Target &target) {
-    const Result<Target> named = parse_target(pinned.target);
-    if (!named || pinned.layer != layer.name || named->isa != target.isa) return 0;
+int target_fit(const std::string &made_for, const Target &target) {
+    const Result<Target> named = parse_target(made_for);
+    if (!named || named->isa != target.isa) return 0;
     if (!named->cpu.empty() && named->cpu != target.cpu) return 0;
     if (named->threads > 0 && named->threads != target.threads) return 0;
-    return 1 + (named->cpu.empty() ? 0 : 2) + (named->threads > 0 ? 1 : 0) + (pinned.beside ? 0 : 4);
+    return 1 + (named->cpu.empty() ? 0 : 2) + (named->threads > 0 ? 1 : 0);
+}
+
+namespace {
+
+// The layers' own file comes before the one beside it.
+int fit(const PinnedSchedule &pinned, const Layer &layer, const Target &target) {
+    if (pinned.layer != layer.name) return 0;
+    const int fits = target_fit(pinned.target, target);
+    return fits > 0 ? fits + (pinned.beside ? 0 : 4) : 0;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Layer to Plan: which stages become one kernel, by which algorithm, with which knobs. Pinned schedules win over tuned
-// ones, tuned ones over default_schedule(). No Halide here.
+// ones, those over what comes with convc, and that over default_schedule(). No Halide here.
 #pragma once
 
 #include <string>
@@ -26,22 +26,29 @@ struct PlannedGroup {
 };
 
 struct Plan {
-    enum class Origin { pinned, tuned, standard };
+    enum class Origin { pinned, tuned, shipped, standard };
     Layer layer;
     Target target;
     std::vector<PlannedGroup> groups;
     Origin origin = Origin::standard;
 
     std::vector<Schedule> schedules() const;
-    const char *origin_name() const;  // "pinned", "tuned", "default"
+    const char *origin_name() const;  // "pinned", "tuned", "shipped", "default"
 };
 
-// The error's message names the stage for which there is no kernel yet and what each algorithm said.
+// What users get without a schedule of their own: the shipped schedule of this layer and target, or the default.
+Result<Plan> make_best_plan(const Layer &layer, const Target &target);
+
+// Of default_schedule() alone. The error's message names the stage for which there is no kernel yet and what each algorithm said.
 Result<Plan> make_plan(const Layer &layer, const Target &target);
 
 // A plan with these groups' schedules: of a `schedule` statement, or of a tuner. An unknown algorithm, an unknown,
 // missing or out-of-range knob, or an algorithm that refuses the stages is an error that names it.
 Result<Plan> make_pinned_plan(const Layer &layer, const Target &target, const std::vector<Schedule> &groups);
+
+// How well the target that a schedule was made for fits the one at hand: 0 not at all, up to 4 with the same CPU model
+// and as many threads.
+int target_fit(const std::string &made_for, const Target &target);
 
 // Picks among a module's statements the one for this layer and target (exact target string; CPU model and threads break
 // ties); nullptr when there is none.
