@@ -1,8 +1,6 @@
 // convc tune: searches schedules, and writes the winners beside the file.
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -73,12 +71,6 @@ Result<double> read_duration(const std::string &text) {
 int trials_of(const Options &options) {
     if (options.trials > 0) return options.trials;
     return options.effort == "quick" ? 40 : options.effort == "normal" ? 160 : 1'000'000;
-}
-
-std::string machine_name() {
-    std::array<char, 256> name{};
-    (void)::gethostname(name.data(), name.size() - 1);
-    return name.data();
 }
 
 class Bar {
