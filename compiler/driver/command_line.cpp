@@ -9,6 +9,7 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <optional>
 
 #include "compiler/driver/console.h"
 #include "compiler/driver/files.h"
@@ -35,7 +36,8 @@ void describe(CLI::App &program) {
         "convc VERB --help says more, with examples.\n"
         "\n"
         "Exit status: 0 done; 1 the input is wrong; 2 usage; 3 the environment (files, devices, memory);\n"
-        "4 a bug of convc's. Results go to standard output, everything else to standard error.");
+        "4 a bug of convc's; 5 compile --require-tuned is not met. Results go to standard output, everything else to "
+        "standard error.");
 }
 
 // Results of the parser itself: help and version are results, the rest is wrong usage.
@@ -46,17 +48,28 @@ int explain_usage(const CLI::App &program, const CLI::ParseError &error, Console
         if (std::cout) return console.finish(0);
         return console.fail({Failure::environment, "cannot write to standard output"});
     }
-    std::string help = "convc --help";
-    for (const CLI::App *verb : program.get_subcommands()) help = "convc " + verb->get_name() + " --help";
-    return console.fail({Failure::usage, fmt::format("{}; see {}", error.what(), help)});
+    std::string help = "convc";
+    for (const CLI::App *verb = &program; !verb->get_subcommands().empty();) {
+        verb = verb->get_subcommands().front();
+        help += " " + verb->get_name();
+    }
+    return console.fail({Failure::usage, fmt::format("{}; see {} --help", error.what(), help)});
 }
 
 // CLI11 would only say that a subcommand is missing.
-const char *unknown_verb(const CLI::App &program, int argc, char **argv) {
-    if (argc < 2 || argv[1][0] == '-') return nullptr;
-    const std::vector<const CLI::App *> verbs = program.get_subcommands(nullptr);
-    const auto is_named = [&](const CLI::App *verb) { return verb->get_name() == argv[1]; };
-    return std::any_of(verbs.begin(), verbs.end(), is_named) ? nullptr : argv[1];
+std::optional<Error> unknown_verb(const CLI::App &program, int argc, char **argv) {
+    std::vector<const CLI::App *> verbs = program.get_subcommands(nullptr);
+    std::string name = "convc";
+    for (int i = 1; i < argc && !verbs.empty() && argv[i][0] != '-'; i++) {
+        const auto is_named = [&](const CLI::App *verb) { return verb->get_name() == argv[i]; };
+        const auto found = std::find_if(verbs.begin(), verbs.end(), is_named);
+        if (found == verbs.end()) {
+            return Error{Failure::usage, fmt::format("there is no verb '{}'; see {} --help", argv[i], name)};
+        }
+        verbs = (*found)->get_subcommands(nullptr);
+        name += fmt::format(" {}", argv[i]);
+    }
+    return std::nullopt;
 }
 
 int parse_and_run(int argc, char **argv, Console &console) {
@@ -72,12 +85,11 @@ int parse_and_run(int argc, char **argv, Console &console) {
     add_run(program, chosen);
     add_bench(program, chosen);
     add_tune(program, chosen);
+    add_db(program, chosen);
     add_cache(program, chosen);
     add_doctor(program, chosen);
     add_trial_worker(program, chosen);
-    if (const char *verb = unknown_verb(program, argc, argv)) {
-        return console.fail({Failure::usage, fmt::format("there is no verb '{}'; see convc --help", verb)});
-    }
+    if (const auto error = unknown_verb(program, argc, argv)) return console.fail(*error);
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError &error) {

@@ -3,7 +3,9 @@
 #include <llvm/ADT/StringMap.h>
 #include <llvm/TargetParser/Host.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <string>
 
@@ -58,6 +60,12 @@ Target host_target() {
         return target;
     }();
     return host;
+}
+
+std::string machine_name() {
+    std::array<char, 256> name{};
+    (void)::gethostname(name.data(), name.size() - 1);
+    return name.data();
 }
 
 Result<Target> resolve_target(std::string_view text) {

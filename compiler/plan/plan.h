@@ -39,7 +39,8 @@ struct Plan {
 // What users get without a schedule of their own: the shipped schedule of this layer and target, or the default.
 Result<Plan> make_best_plan(const Layer &layer, const Target &target);
 
-// Of default_schedule() alone. The error's message names the stage for which there is no kernel yet and what each algorithm said.
+// Of default_schedule() alone. The error's message names the stage for which there is no kernel yet and what each
+// algorithm said.
 Result<Plan> make_plan(const Layer &layer, const Target &target);
 
 // A plan with these groups' schedules: of a `schedule` statement, or of a tuner. An unknown algorithm, an unknown,

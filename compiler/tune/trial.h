@@ -31,6 +31,7 @@ enum class TrialOutcome {
 };
 const char *outcome_name(TrialOutcome outcome);  // "timed-out"
 std::optional<TrialOutcome> outcome_named(std::string_view name);
+std::string no_outcome(std::string_view name);  // what to say where outcome_named() finds none
 
 struct Trial {
     TrialKey key;
@@ -41,5 +42,8 @@ struct Trial {
     int64_t workspace = 0;  // bytes
     int64_t finished = 0;   // seconds since 1970
 };
+
+// Why no tuner can have made this record; nothing where one can.
+std::optional<std::string> flaw_of(const Trial &trial);
 
 }  // namespace convc

@@ -3,13 +3,16 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace convc {
@@ -78,24 +81,73 @@ void delete_claim(SQLite::Database &database, const TrialKey &key) {
     statement.exec();
 }
 
-Trial read_row(SQLite::Statement &row) {
+Error flawed(const Trial &trial, const std::string &file, std::string_view flaw) {
+    return {Failure::invalid_input,
+            fmt::format("{}: the trial of {} by {}: {}", file, trial.key.layer, trial.key.schedule, flaw)};
+}
+
+Result<Trial> read_row(SQLite::Statement &row, const std::string &file) {
     Trial trial;
     trial.key = {row.getColumn(0), row.getColumn(1), row.getColumn(2), row.getColumn(3), row.getColumn(4)};
-    trial.outcome = outcome_named(row.getColumn(5).getString()).value_or(TrialOutcome::refused);
+    const std::string outcome = row.getColumn(5).getString();
+    if (!outcome_named(outcome)) return flawed(trial, file, no_outcome(outcome));
+    trial.outcome = *outcome_named(outcome);
     trial.reason = row.getColumn(6).getString();
     trial.seconds = row.getColumn(7);
     trial.relative = row.getColumn(8);
     trial.workspace = row.getColumn(9).getInt64();
     trial.finished = row.getColumn(10).getInt64();
+    if (const auto flaw = flaw_of(trial)) return flawed(trial, file, *flaw);
     return trial;
 }
 
-Error failure_of(const SQLite::Exception &exception, const std::string &file) {
-    return {Failure::environment, fmt::format("{}: {}", file, exception.what())};
+Result<std::vector<Trial>> read_rows(SQLite::Statement &rows, const std::string &file) {
+    std::vector<Trial> all;
+    while (rows.executeStep()) {
+        Result<Trial> trial = read_row(rows, file);
+        if (!trial) return trial.error();
+        all.push_back(std::move(*trial));
+    }
+    return all;
 }
 
 int pragma(SQLite::Database &database, const char *name) {
     return database.execAndGet(fmt::format("PRAGMA {}", name)).getInt();
+}
+
+Error failure_of(const SQLite::Exception &exception, const std::string &file) {
+    const int code = exception.getErrorCode();
+    if (code == SQLITE_NOTADB) return {Failure::environment, fmt::format("{} is no database", file)};
+    const bool rolled_back = code == SQLITE_FULL || code == SQLITE_IOERR;
+    return {Failure::environment,
+            fmt::format("{}: {}{}", file, exception.what(), rolled_back ? "; nothing in it was changed" : "")};
+}
+
+// What could not be written to its end SQLite leaves to the next reader to undo, who may come without the journal
+// beside the file: so it is read here, at once.
+Error failure_of_change(const SQLite::Exception &exception, SQLite::Database &database) {
+    try {
+        (void)pragma(database, "schema_version");
+    } catch (const SQLite::Exception &) {
+        // Still the next reader's, then.
+    }
+    return failure_of(exception, database.getFilename());
+}
+
+// SQLite would only say that it cannot open the file.
+Status check_path(const std::filesystem::path &file, TrialDatabase::Missing missing) {
+    struct stat facts{};
+    int code = ::stat(file.c_str(), &facts) == 0 ? 0 : errno;
+    if (code == 0 && !S_ISREG(facts.st_mode)) {
+        return Error{Failure::environment, fmt::format("cannot open '{}': it is no regular file", file.string())};
+    }
+    if (code == ENOENT && missing == TrialDatabase::Missing::created) {
+        const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+        code = ::access(folder.c_str(), F_OK) == 0 ? 0 : errno;
+    }
+    if (code == 0) return {};
+    return Error{Failure::environment,
+                 fmt::format("cannot open '{}': {}", file.string(), std::generic_category().message(code))};
 }
 
 Status check_version(SQLite::Database &database, const std::string &file) {
@@ -127,12 +179,16 @@ TrialDatabase::TrialDatabase(TrialDatabase &&) noexcept = default;
 TrialDatabase &TrialDatabase::operator=(TrialDatabase &&) noexcept = default;
 TrialDatabase::~TrialDatabase() = default;
 
-Result<TrialDatabase> TrialDatabase::open(const std::filesystem::path &file, Access access) {
+// Never opened for reading alone: what a killed process left half done, the next one undoes. Where the file may not be
+// written, SQLite makes do with reading.
+Result<TrialDatabase> TrialDatabase::open(const std::filesystem::path &file, Missing missing) {
     const std::string name = file.string();
+    if (Status status = check_path(file, missing); !status) return status.error();
     try {
-        const int flags = access == Access::read ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE;
+        const bool creates = missing == Missing::created;
+        const int flags = SQLite::OPEN_READWRITE | (creates ? SQLite::OPEN_CREATE : 0);
         auto database = std::make_unique<SQLite::Database>(name, flags, patience_ms);
-        if (access == Access::write && pragma(*database, "application_id") == 0) {
+        if (creates && pragma(*database, "application_id") == 0) {
             // Empty, or somebody else's.
             if (pragma(*database, "schema_version") == 0) create_tables(*database);
         }
@@ -164,7 +220,7 @@ Result<bool> TrialDatabase::claim(const TrialKey &key) {
         transaction.commit();
         return true;
     } catch (const SQLite::Exception &exception) {
-        return failure_of(exception, database_->getFilename());
+        return failure_of_change(exception, *database_);
     }
 }
 
@@ -173,11 +229,12 @@ Status TrialDatabase::release(const TrialKey &key) {
         delete_claim(*database_, key);
         return {};
     } catch (const SQLite::Exception &exception) {
-        return failure_of(exception, database_->getFilename());
+        return failure_of_change(exception, *database_);
     }
 }
 
 Status TrialDatabase::record(const Trial &trial) {
+    if (const auto flaw = flaw_of(trial)) return flawed(trial, database_->getFilename(), *flaw);
     try {
         SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
         insert(*database_, trial);
@@ -185,7 +242,7 @@ Status TrialDatabase::record(const Trial &trial) {
         transaction.commit();
         return {};
     } catch (const SQLite::Exception &exception) {
-        return failure_of(exception, database_->getFilename());
+        return failure_of_change(exception, *database_);
     }
 }
 
@@ -195,9 +252,7 @@ Result<std::vector<Trial>> TrialDatabase::trials(const TrialFilter &filter) cons
                                                        "build, schedule",
                                                        filtered));
         bind_filter(rows, filter);
-        std::vector<Trial> all;
-        while (rows.executeStep()) all.push_back(read_row(rows));
-        return all;
+        return read_rows(rows, database_->getFilename());
     } catch (const SQLite::Exception &exception) {
         return failure_of(exception, database_->getFilename());
     }
@@ -209,40 +264,56 @@ Result<std::vector<Trial>> TrialDatabase::best_trials() const {
         SQLite::Statement rows(*database_, fmt::format("SELECT *, min(relative) FROM trial WHERE outcome = '{}' "
                                                        "GROUP BY layer, target, machine, build",
                                                        outcome_name(TrialOutcome::measured)));
-        std::vector<Trial> all;
-        while (rows.executeStep()) all.push_back(read_row(rows));
-        return all;
+        return read_rows(rows, database_->getFilename());
     } catch (const SQLite::Exception &exception) {
         return failure_of(exception, database_->getFilename());
     }
 }
 
-Status TrialDatabase::import(const std::vector<Trial> &trials) {
+Result<ImportCounts> TrialDatabase::import(const std::vector<Trial> &trials) {
+    for (const Trial &trial : trials) {
+        if (const auto flaw = flaw_of(trial)) return flawed(trial, database_->getFilename(), *flaw);
+    }
     try {
+        ImportCounts counts;
         SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
         SQLite::Statement finished(*database_, fmt::format("SELECT finished FROM trial WHERE {}", same_key));
         for (const Trial &trial : trials) {
             finished.reset();
             bind_key(finished, trial.key);
-            if (finished.executeStep() && finished.getColumn(0).getInt64() >= trial.finished) continue;
+            const bool is_known = finished.executeStep();
+            const int64_t before = is_known ? finished.getColumn(0).getInt64() : -1;
             finished.reset();
+            if (before >= trial.finished) {
+                (before > trial.finished ? counts.older : counts.known)++;
+                continue;
+            }
+            (is_known ? counts.replaced : counts.added)++;
             insert(*database_, trial);
         }
-        finished.reset();
         transaction.commit();
-        return {};
+        return counts;
     } catch (const SQLite::Exception &exception) {
-        return failure_of(exception, database_->getFilename());
+        return failure_of_change(exception, *database_);
     }
 }
 
-Result<int> TrialDatabase::prune(const TrialFilter &filter) {
+Result<int> TrialDatabase::prune(const std::function<bool(const Trial &)> &unwanted) {
     try {
-        SQLite::Statement statement(*database_, fmt::format("DELETE FROM trial WHERE {}", filtered));
-        bind_filter(statement, filter);
-        return statement.exec();
+        SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
+        const Result<std::vector<Trial>> all = trials();
+        if (!all) return all.error();
+        int deleted = 0;
+        for (const Trial &trial : *all) {
+            if (!unwanted(trial)) continue;
+            SQLite::Statement statement(*database_, fmt::format("DELETE FROM trial WHERE {}", same_key));
+            bind_key(statement, trial.key);
+            deleted += statement.exec();
+        }
+        transaction.commit();
+        return deleted;
     } catch (const SQLite::Exception &exception) {
-        return failure_of(exception, database_->getFilename());
+        return failure_of_change(exception, *database_);
     }
 }
 

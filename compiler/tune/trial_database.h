@@ -11,6 +11,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,11 +30,21 @@ struct TrialFilter {
     std::string layer, target, machine, build;
 };
 
+// What became of the trials that were to be imported.
+struct ImportCounts {
+    int added = 0;
+    int replaced = 0;  // trials that finished earlier
+    int older = 0;     // than what was there, which stays
+    int known = 0;     // from what was there, by the time when they finished
+
+    int all() const { return added + replaced + older + known; }
+};
+
 class TrialDatabase {
 public:
-    enum class Access { read, write };
-    // With Access::write, creates a file where none is.
-    static Result<TrialDatabase> open(const std::filesystem::path &file, Access access = Access::write);
+    // What becomes of a file that is not there.
+    enum class Missing { refused, created };
+    static Result<TrialDatabase> open(const std::filesystem::path &file, Missing missing = Missing::created);
 
     // Whether the caller shall do this trial: nobody has done it, and no living process is at it. A claim ends with
     // record(), release() or the process.
@@ -50,10 +61,10 @@ public:
     Result<std::vector<Trial>> best_trials() const;
 
     // All of them or, after an error, none. Of two trials with one key the later one stays.
-    Status import(const std::vector<Trial> &trials);
+    Result<ImportCounts> import(const std::vector<Trial> &trials);
 
-    // Deletes trials, and returns how many.
-    Result<int> prune(const TrialFilter &filter);
+    // Deletes all that are unwanted or, after an error, none; returns how many.
+    Result<int> prune(const std::function<bool(const Trial &)> &unwanted);
 
     TrialDatabase(TrialDatabase &&) noexcept;
     TrialDatabase &operator=(TrialDatabase &&) noexcept;

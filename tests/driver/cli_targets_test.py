@@ -1,4 +1,4 @@
-"""convc compile --target: libraries of several targets, and of another architecture."""
+"""convc compile --target: libraries of several targets, of another architecture, and --require-tuned."""
 
 import json
 import re
@@ -385,6 +385,50 @@ class Arm(TargetTest):
                 continue
             for ours, theirs in zip(struct.unpack(f"<{len(data) // 4}f", data), expected, strict=True):
                 self.assertAlmostEqual(ours, theirs, delta=1e-5 * max(1, abs(theirs)), msg=name)
+
+
+class RequireTuned(CliTest):
+    FILE = """layer a(x: f32 nhwc[1, 5, 6, 3]) = conv(35, 3x3, pad=1)
+layer b(x: f32 nhwc[1, 5, 6, 4]) = conv(35, 3x3, pad=1)
+"""
+
+    def compile(self, *arguments, status=0):
+        return self.convc("compile", "net.conv", "-o", "out", "--require-tuned", *arguments, status=status)[1]
+
+    def test_each_layer_without_a_schedule_is_named(self):
+        self.write("net.conv", self.FILE + f'schedule a on "{AVX2}" = {SCHEDULE}\n')
+        error = self.compile("--target", f"{AVX2},{AVX512}", status=5)
+        missing = "has no tuned or pinned schedule for"
+        self.assertIn(f"net.conv:1:7: error: a {missing} {AVX512} [not-tuned]", error)
+        self.assertIn(f"net.conv:2:7: error: b {missing} {AVX512}, {AVX2} [not-tuned]", error)
+        self.assertIn("`convc tune` finds schedules", error)
+        self.assertNotIn("net.conv:1", self.compile("--target", AVX2, status=5))
+        *_, said = self.compile("--target", AVX2, "--diagnostics", "json", status=5).splitlines()
+        self.assertEqual([each["id"] for each in json.loads(said)["diagnostics"]], ["not-tuned"])
+        self.assertFalse((self.folder / "out").exists())
+        self.convc("compile", "net.conv", "-o", "out", "--target", f"{AVX2},{AVX512}")
+
+    def test_pinned_and_tuned_will_do(self):
+        self.write("net.conv", self.FILE + f'schedule a on "{AVX2}" = {SCHEDULE}\n')
+        self.write("net.schedules", f'schedule b on "{AVX2}" = {SCHEDULE}\n')
+        self.compile("--target", AVX2)
+        self.assertTrue((self.folder / "out" / "libnet.a").exists())
+        self.convc("compile", "net.conv:b", "-o", "b", "--require-tuned", "--target", AVX2)
+        (self.folder / "net.schedules").unlink()
+        self.convc("compile", "net.conv:a", "-o", "a", "--require-tuned", "--target", AVX2)
+        self.compile("--target", AVX2, status=5)
+
+    def test_a_schedule_of_another_machine_does_not_count(self):
+        self.write("net.conv", self.FILE)
+        self.write("net.schedules", f'schedule a on "{AVX2} unheard-of 2t" = {SCHEDULE}\n'
+                                    f'schedule b on "{AVX2} unheard-of" = {SCHEDULE}\n')
+        self.assertIn(f"a has no tuned or pinned schedule for {AVX2} unheard-of [",
+                      self.compile("--target", f"{AVX2} unheard-of", status=5))
+        self.compile("--target", f"{AVX2} unheard-of 2t")
+
+    def test_a_line_has_none(self):
+        self.assertIn("<layer>:1:", self.convc("compile", "f32 nhwc[1, 7, 7, 8] -> conv(8, 1x1)", "-o", "out", "--require-tuned", status=5)[1])
+        self.assertFalse((self.folder / "out").exists())
 
 
 if __name__ == "__main__":

@@ -175,6 +175,18 @@ class Tune(CliTest):
         self.assertIn("does not run code for", self.tune("--target", "arm-64-linux", status=3)[1])
         self.assertIn("--shard takes", self.tune("--shard", "3/2", status=2)[1])
 
+    def test_winners_are_a_file_of_layers(self):
+        self.write("net.conv", FILE + FILE.split("\n")[0].replace("layer a(", "layer again(") + "\n")
+        self.tune("--trials", "20", "--database", "t.db")
+        out, _ = self.convc("db", "winners", "t.db", "net.conv", "--target", "host")
+        self.write("tuned.conv", out)
+        pinned = dict(re.findall(r"(?m)^schedule (\w+) on \".*\" = (.*)", out))
+        self.assertNotIn("again", pinned)
+        best = min((seconds, schedule) for layer, schedule, _, seconds in self.trials() if "conv(24" in layer)[1]
+        self.assertEqual(pinned["a"], best)
+        plan = json.loads(self.convc("explain", "tuned.conv:a", "--plan", "--json")[0])["plan"]
+        self.assertEqual((plan["origin"], plan["groups"][0]["schedule"]), ("pinned", best))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <tuple>
 
 #include "tests/driver/scratch_directory.h"
 #include "tests/support/random.h"
@@ -76,8 +78,67 @@ TEST_F(TrialDatabaseTest, KeepsWhatWasRecorded) {
     ASSERT_EQ(all->size(), 2U);
     EXPECT_EQ(print_trials(*all), print_trials({trial_of(0), failed}));
     EXPECT_TRUE(open().trials({"", "", "elsewhere", ""})->empty());
-    EXPECT_EQ(*open().prune({"", "", "", "build"}), 2);
+}
+
+TEST_F(TrialDatabaseTest, PruneDeletesWhatIsUnwanted) {
+    for (int i = 0; i < 4; i++) ASSERT_TRUE(open().record(trial_of(i)));
+    EXPECT_EQ(*open().prune([](const Trial &trial) { return trial.finished >= 102; }), 2);
+    EXPECT_EQ(print_trials(*open().trials()), print_trials({trial_of(0), trial_of(1)}));
+    EXPECT_EQ(*open().prune([](const Trial &) { return false; }), 0);
+    EXPECT_EQ(*open().prune([](const Trial &) { return true; }), 2);
     EXPECT_TRUE(open().trials()->empty());
+}
+
+TEST_F(TrialDatabaseTest, AMissingFileIsMadeOnlyWhereThatIsWanted) {
+    const Result<TrialDatabase> missing = TrialDatabase::open(file_, TrialDatabase::Missing::refused);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().failure, Failure::environment);
+    EXPECT_NE(missing.error().message.find("No such file"), std::string::npos) << missing.error().message;
+    EXPECT_FALSE(TrialDatabase::open(folder_ / "no/trials.db"));
+    EXPECT_FALSE(TrialDatabase::open(folder_.path()));
+    EXPECT_EQ(folder_.files(), 0U);
+    ASSERT_TRUE(open().record(trial_of(0)));
+    EXPECT_TRUE(TrialDatabase::open(file_, TrialDatabase::Missing::refused));
+}
+
+// A process killed in the middle of a commit leaves its journal behind: who reads next undoes what it has begun.
+TEST_F(TrialDatabaseTest, ReadingUndoesWhatAKilledProcessBegan) {
+    for (int i = 0; i < 50; i++) ASSERT_TRUE(open().record(trial_of(i)));
+    const std::string before = bytes();
+    const int status = in_child([&] {
+        SQLite::Database database(file_.string(), SQLite::OPEN_READWRITE);
+        database.exec("PRAGMA cache_size = 1");  // so that pages are written before the commit
+        database.exec("BEGIN IMMEDIATE");
+        database.exec("UPDATE trial SET reason = hex(zeroblob(1000))");
+        (void)::raise(SIGKILL);
+    });
+    ASSERT_TRUE(WIFSIGNALED(status));
+    ASSERT_NE(bytes(), before);
+    EXPECT_EQ(TrialDatabase::open(file_, TrialDatabase::Missing::refused)->trials()->size(), 50U);
+    EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(TrialDatabaseTest, RecordsThatNobodyCanHaveMadeAreRefused) {
+    ASSERT_TRUE(open().record(trial_of(0)));
+    const std::string before = bytes();
+    Trial flawed = trial_of(1);
+    flawed.seconds = std::nan("");
+    EXPECT_FALSE(open().record(flawed));
+    flawed.seconds = 0;
+    EXPECT_FALSE(open().import({trial_of(2), flawed}));
+    EXPECT_EQ(bytes(), before);
+    // What somebody has written into the file by other means is no trial either.
+    const auto change = [&](const std::string &what) {
+        SQLite::Database(file_.string(), SQLite::OPEN_READWRITE).exec("UPDATE trial SET " + what);
+    };
+    change("outcome = 'invented'");
+    const Result<std::vector<Trial>> unknown = open().trials();
+    ASSERT_FALSE(unknown);
+    EXPECT_NE(unknown.error().message.find("'invented'"), std::string::npos) << unknown.error().message;
+    change("outcome = 'measured'");
+    EXPECT_TRUE(open().trials());
+    change("workspace = -1");
+    EXPECT_FALSE(open().trials());
 }
 
 TEST_F(TrialDatabaseTest, ATrialIsDoneOnce) {
@@ -137,6 +198,7 @@ TEST_F(TrialDatabaseTest, ANewerFormatIsRefusedAndNotTouched) {
 // A limit on the file's size stands in for a full disk.
 TEST_F(TrialDatabaseTest, AFullDiskLeavesTheFileAsItWas) {
     ASSERT_TRUE(open().record(trial_of(0)));
+    const std::string before = bytes();
     const int status = in_child([&] {
         (void)std::signal(SIGXFSZ, SIG_IGN);
         const auto size = static_cast<rlim_t>(std::filesystem::file_size(file_));
@@ -149,6 +211,8 @@ TEST_F(TrialDatabaseTest, AFullDiskLeavesTheFileAsItWas) {
         if (recorded || recorded.error().failure != Failure::environment) _exit(1);
     });
     EXPECT_EQ(status, 0);
+    EXPECT_EQ(bytes(), before);
+    EXPECT_EQ(folder_.files(), 1U);
     EXPECT_EQ(print_trials(*open().trials()), print_trials({trial_of(0)}));
 }
 
@@ -157,18 +221,58 @@ TEST_F(TrialDatabaseTest, ImportIsAllOrNothing) {
     Trial older = trial_of(5), newer = trial_of(6);
     older.finished = 1;
     older.seconds = 7;
-    ASSERT_TRUE(open().import({older, newer}));
+    const Result<ImportCounts> counts = open().import({older, newer, trial_of(5)});
+    ASSERT_TRUE(counts);
+    EXPECT_EQ(std::tuple(counts->added, counts->replaced, counts->older, counts->known), std::tuple(1, 0, 1, 1));
+    EXPECT_EQ(counts->all(), 3);
+    newer.finished++;
+    EXPECT_EQ(open().import({newer})->replaced, 1);
+    newer = trial_of(6);
+    EXPECT_EQ(open().import({newer})->older, 1);
+    EXPECT_EQ(open().trials()->at(1).finished, newer.finished + 1);
+    EXPECT_EQ(*open().prune([&](const Trial &trial) { return trial.key == newer.key; }), 1);
+    ASSERT_TRUE(open().import({newer}));
     EXPECT_EQ(print_trials(*open().trials()), print_trials({trial_of(5), trial_of(6)}));
 
-    std::string text = print_trials({trial_of(1), trial_of(2)});
+    Trial flawed = trial_of(8);
+    flawed.finished = -1;
+    EXPECT_FALSE(open().import({trial_of(7), flawed}));
+    EXPECT_EQ(open().trials()->size(), 2U);
+}
+
+TEST_F(TrialDatabaseTest, EveryLineHasToBeRight) {
+    const std::string text = print_trials({trial_of(1), trial_of(2)});
     EXPECT_EQ(print_trials(*parse_trials(text, "t")), text);
     const Result<std::vector<Trial>> cut = parse_trials(text.substr(0, text.size() - 10), "t.jsonl");
     ASSERT_FALSE(cut);
     EXPECT_EQ(cut.error().message.substr(0, 11), "t.jsonl:3: ") << cut.error().message;
     EXPECT_FALSE(parse_trials("{\"convc_trials\":9}\n", "t"));
     EXPECT_FALSE(parse_trials("", "t"));
-    text.replace(text.find("measured"), 8, "invented");
-    EXPECT_FALSE(parse_trials(text, "t"));
+    const auto error_with = [&](const std::string &old, const std::string &now) {
+        std::string changed = text;
+        changed.replace(changed.find(old), old.size(), now);
+        const Result<std::vector<Trial>> trials = parse_trials(changed, "t");
+        return trials ? "" : trials.error().message;
+    };
+    EXPECT_EQ(error_with("measured", "invented"), "t:2: no outcome is called 'invented'");
+    EXPECT_EQ(error_with("\"seconds\":0.002", "\"seconds\":\"0.002\""), "t:2: \"seconds\" is no number");
+    EXPECT_EQ(error_with("\"relative\":0.5,", ""), "t:2: \"relative\" is missing");
+    EXPECT_EQ(error_with("4096", "4096.5"), "t:2: \"workspace\" is no integer");
+    EXPECT_EQ(error_with("4096", "18446744073709551615"), "t:2: \"workspace\" is no integer");
+    EXPECT_EQ(error_with("4096", "-4096"), "t:2: workspace must not be negative");
+    EXPECT_EQ(error_with("\"finished\":101", "\"finished\":9223372036854775807"),
+              "t:2: finished is no time from 1970 to 9999");
+    EXPECT_EQ(error_with("0.002", "-0.002"), "t:2: seconds and relative must not be negative");
+    const std::string no_json = "t:2: this is no JSON; has the line been cut off?";
+    EXPECT_EQ(error_with("0.002", "NaN"), no_json);
+    EXPECT_EQ(error_with("0.002", "1e999"), no_json);
+    EXPECT_EQ(error_with("{\"layer\"", "[]\n{\"layer\""), "t:2: this is no JSON object");
+    for (const char *zero : {"\"seconds\":0.0,", "\"seconds\":0,"}) {
+        EXPECT_EQ(error_with("\"seconds\":0.002,", zero),
+                  "t:2: a measured trial takes more than 0 seconds, and more than 0 times the default's time");
+    }
+    const std::string key = "t:2: layer, target, build and schedule must not be empty";
+    EXPECT_EQ(error_with("\"build\":\"build\"", "\"build\":\"\""), key);
 }
 
 // kill -9 at any moment: what record() has returned from is there, and the file is sound.

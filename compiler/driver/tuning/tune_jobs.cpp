@@ -22,16 +22,6 @@ Result<Shard> read_shard(const std::string &text) {
     return Error{Failure::usage, fmt::format("--shard takes a number of so many, like 1/4 to 4/4, not '{}'", text)};
 }
 
-Result<double> read_duration(const std::string &text) {
-    static const std::regex form(R"((\d+(?:\.\d+)?)([smh]?))");
-    std::smatch parts;
-    if (!std::regex_match(text, parts, form)) {
-        return Error{Failure::usage, fmt::format("--budget takes a time like 90s, 10m or 2h, not '{}'", text)};
-    }
-    const double unit = parts[2] == "h" ? 3600 : parts[2] == "m" ? 60 : 1;
-    return std::stod(parts[1]) * unit;
-}
-
 namespace {
 
 Status check_runs_here(const Target &target, const Target &host) {

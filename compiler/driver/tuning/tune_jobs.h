@@ -28,9 +28,6 @@ struct Shard {
 };
 Result<Shard> read_shard(const std::string &text);
 
-// 90, 90s, 10m, 2h as seconds.
-Result<double> read_duration(const std::string &text);
-
 // The target that kernels are tuned for: `host` or another one whose code this machine runs, with so many threads.
 Result<Target> read_tuning_target(const std::string &name, int threads);
 

@@ -1,9 +1,7 @@
 // convc bench: time kernels, as a table or as Google Benchmark's JSON.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -59,10 +57,8 @@ ordered_json entry(const Plan &plan, const Speed &speed, size_t index) {
 }
 
 ordered_json context(const FmaPeak &peak, const Target &target) {
-    std::array<char, 256> host{};
-    (void)::gethostname(host.data(), host.size() - 1);
     return {{"date", fmt::format("{:%FT%T+00:00}", fmt::gmtime(std::time(nullptr)))},
-            {"host_name", host.data()},
+            {"host_name", machine_name()},
             {"executable", "convc"},
             {"num_cpus", peak.threads()},
             {"mhz_per_cpu", 0},  // not looked up: the FMA peak says more

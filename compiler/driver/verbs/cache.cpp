@@ -4,20 +4,19 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/driver/verbs/verb.h"
+#include "compiler/sema/spelling.h"
 #include "runtime/kernel_cache.h"
 
 namespace convc {
 namespace {
+
+using sema::counted;
 
 struct Options {
     bool verify = false;
     bool clear = false;
     bool json = false;
 };
-
-std::string counted(uint64_t count, std::string_view singular, std::string_view plural) {
-    return fmt::format("{} {}", count, count == 1 ? singular : plural);
-}
 
 std::string kernels_and_bytes(const CacheReport &report) {
     return fmt::format("{}, {:.1f} KiB", counted(report.entries, "kernel", "kernels"),

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "compiler/driver/compile_job.h"
+#include "compiler/driver/driver_diagnostics.h"
 #include "compiler/driver/files.h"
 #include "compiler/driver/target_list.h"
 #include "compiler/driver/verbs/verb.h"
@@ -22,6 +23,7 @@ struct Options {
     std::vector<std::string> emit{"archive", "header"};
     std::string weights;
     int jobs = 0;
+    bool require_tuned = false;
 };
 
 struct OutputFile {
@@ -78,6 +80,28 @@ Result<PlansByTarget> plan_all(Session &session, const Program &program, const s
         all.push_back(*std::move(plans));
     }
     return all;
+}
+
+// Points at the layers that would get a default schedule for any of the targets.
+Status check_tuned(Console &console, const Program &program, const PlansByTarget &plans) {
+    Diagnostics diagnostics;
+    for (size_t layer = 0; layer < program.selected.size(); layer++) {
+        std::vector<std::string> targets;
+        for (const std::vector<Plan> &of_target : plans) {
+            const Plan &plan = of_target[layer];
+            if (plan.origin == Plan::Origin::standard) targets.push_back(plan.target.full_name());
+        }
+        if (targets.empty()) continue;
+        const CheckedLayer &checked = *program.selected[layer];
+        const bool is_first = diagnostics.all().empty();
+        Diagnostics::Builder reported =
+            diagnostics.report(checked.range, diagnostic::not_tuned, excerpt(checked.layer.name),
+                               fmt::format("{}", fmt::join(targets, ", ")));
+        if (is_first) reported.note("`convc tune` finds schedules on such a machine; a `schedule` statement pins one");
+    }
+    if (!diagnostics.has_errors()) return {};
+    console.show(program.file, diagnostics);
+    return Error{Failure::not_tuned, ""};
 }
 
 // Layer by layer, and of each layer target by target.
@@ -202,6 +226,9 @@ int run(Console &console, const Options &options) {
     if (!program) return console.fail(program.error());
     const Result<PlansByTarget> plans = plan_all(*session, *program, *targets);
     if (!plans) return console.fail(plans.error());
+    if (options.require_tuned) {
+        if (Status status = check_tuned(console, *program, *plans); !status) return console.fail(status.error());
+    }
     const Result<std::vector<OutputFile>> files = compile(console, options, *program, *plans);
     if (!files) return console.fail(files.error());
     const Status written = write(options, *files);
@@ -235,6 +262,8 @@ void add_compile(CLI::App &program, ChosenVerb &chosen) {
     verb->add_option("-j", options->jobs, "layers compiled at once; without it one a CPU")
         ->type_name("N")
         ->check(CLI::Range(1, 1024).description(""));
+    verb->add_flag("--require-tuned", options->require_tuned,
+                   "write nothing, and exit 5, where a layer has no tuned or pinned schedule for a target");
     add_common_options(*verb, options->common);
     set_action(*verb, chosen, [options](Console &console) { return run(console, *options); });
 }

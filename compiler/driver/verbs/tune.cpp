@@ -1,8 +1,6 @@
 // convc tune: searches schedules, and writes the winners beside the file.
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -13,6 +11,7 @@
 #include <regex>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/driver/duration.h"
 #include "compiler/driver/files.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/schedules_file.h"
@@ -63,12 +62,6 @@ private:
 int trials_of(const Options &options) {
     if (options.trials > 0) return options.trials;
     return options.effort == "quick" ? 40 : options.effort == "normal" ? 160 : 1'000'000;
-}
-
-std::string machine_name() {
-    std::array<char, 256> name{};
-    (void)::gethostname(name.data(), name.size() - 1);
-    return name.data();
 }
 
 // As the `schedule` statements name it: for this machine exactly; for a target that was named, as it was.
@@ -185,7 +178,8 @@ Result<std::vector<TuneJob>> choose_jobs(const std::vector<Program> &programs, c
 int run(Console &console, const Options &options) {
     Result<Session> session = open_session(console, options.common);
     if (!session) return console.fail(session.error());
-    const Result<double> budget = options.budget.empty() ? Result<double>(1e12) : read_duration(options.budget);
+    const Result<double> budget =
+        options.budget.empty() ? Result<double>(1e12) : read_duration("--budget", options.budget);
     if (!budget) return console.fail(budget.error());
     const Result<Target> target = read_tuning_target(options.target, options.threads);
     if (!target) return console.fail(target.error());

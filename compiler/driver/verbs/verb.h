@@ -43,6 +43,7 @@ void add_bench(CLI::App &program, ChosenVerb &chosen);
 void add_cache(CLI::App &program, ChosenVerb &chosen);
 void add_check(CLI::App &program, ChosenVerb &chosen);
 void add_compile(CLI::App &program, ChosenVerb &chosen);
+void add_db(CLI::App &program, ChosenVerb &chosen);
 void add_doctor(CLI::App &program, ChosenVerb &chosen);
 void add_explain(CLI::App &program, ChosenVerb &chosen);
 void add_fmt(CLI::App &program, ChosenVerb &chosen);
