@@ -144,7 +144,8 @@ std::string legend() {
            legend_entry(Glyph::dot, "known", "in an earlier run") + legend_entry(Glyph::cross, "failed", "failed") +
            legend_entry(Glyph::triangle, "slow", "slower than the plot reaches") +
            legend_entry(Glyph::dash, "best", "best so far, or of all with a value") +
-           legend_entry(Glyph::dash, "default", "the default's time") + "</p>\n";
+           legend_entry(Glyph::dash, "default", "the default's time") +
+           ". A ring: the fastest, and in plots of knobs the schedule taken.</p>\n";
 }
 
 std::string page(const TuneReport &report, const DetailChoice &choice) {

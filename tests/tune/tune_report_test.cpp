@@ -232,6 +232,16 @@ TEST(TuneReportTest, ALeftOutWidthIsThatOfWholeVectors) {
     EXPECT_NE(page.find(">direct, half vectors</text>"), std::string::npos);
 }
 
+TEST(TuneReportTest, AGainThatWasNotConfirmedIsExplained) {
+    TuneReport report = one_layer({trial_of("direct(rows=1)", 1), trial_of("direct(rows=4)", 0.9)});
+    const char *note = "timed again at the end: the default stays.";
+    EXPECT_EQ(count(tune_report_page(report), note), 0U);
+    report.layers.front().improved = false;
+    EXPECT_EQ(count(tune_report_page(report), note), 1U);
+    report.layers.front().trials.pop_back();
+    EXPECT_EQ(count(tune_report_page(report), note), 0U);
+}
+
 TEST(TuneReportTest, PartsOfAChainAreSetApart) {
     TuneReport report =
         one_layer({trial_of("chain(stages=2)", 0.9), trial_of("direct(rows=1)", 1), trial_of("direct(rows=4)", 0.5)});

@@ -140,6 +140,13 @@ std::string failures_table(const TrialGroup &group) {
         rows, note);
 }
 
+// Where the picture shows a gain that the layer has not.
+std::string unconfirmed_note(const ReportedLayer &layer, const TrialGroup &group) {
+    if (layer.improved || group.trials[*group.best].trial->relative >= 1) return "";
+    return "<p class=\"legend\">The fastest trial was faster than the default, but not by enough when both were timed "
+           "again at the end: the default stays.</p>\n";
+}
+
 std::string group_plots(const ReportedLayer &layer, const TrialGroup &group, const Detail &detail) {
     if (!detail.plots) return "";
     std::string text = progress_plot(group, layer.noise, detail);
@@ -160,6 +167,7 @@ std::string group_markup(const ReportedLayer &layer, const TrialGroup &group, bo
     }
     if (group.trials.empty()) return text + "<p>No trial was made.</p>\n";
     if (!group.best) text += "<p>No trial was measured.</p>\n";
+    if (group.best && alone) text += unconfirmed_note(layer, group);
     return text + group_plots(layer, group, detail) + fastest_table(group) + failures_table(group);
 }
 
