@@ -13,9 +13,13 @@ bool has_two_widths(const Target &target) {
 
 }  // namespace
 
+bool uses_half_vectors(const Schedule &schedule) {
+    return schedule.knob(width_knob) == 1;
+}
+
 KernelRequest kernel_request(const StageGroup &group, const Schedule &schedule, const Target &target) {
     KernelRequest request{group, schedule, target};
-    request.target.half_vectors = schedule.knob(width_knob) == 1;
+    request.target.half_vectors = uses_half_vectors(schedule);
     std::erase_if(request.schedule.knobs, [](const auto &knob) { return knob.first == width_knob; });
     return request;
 }

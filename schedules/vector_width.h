@@ -19,6 +19,9 @@ KernelRequest kernel_request(const StageGroup &group, const Schedule &schedule, 
 // The schedule of such a request, as users write it.
 Schedule written_schedule(const KernelRequest &request);
 
+// Whether such a schedule is one of half vectors.
+bool uses_half_vectors(const Schedule &schedule);
+
 // The algorithm's knobs under such a request, and the width where the target has two.
 std::vector<Knob> written_knobs(const Algorithm &algorithm, const KernelRequest &request);
 
