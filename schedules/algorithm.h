@@ -44,6 +44,26 @@ struct KernelRequest {
     Target target;  // with vectors as wide as the schedule has them: vector_width.h
 };
 
+// What a schedule's knobs ask too much of.
+enum class ConflictKind {
+    registers,  // vector registers
+    shape,      // the layer's extents: a tile is larger than what it shall cover
+    division,   // of the layer into equal pieces, where there have to be equal ones
+    memory,     // bytes that can be indexed
+    workspace,  // bytes that the caller provides
+    rounding,   // sums would be rounded more, or otherwise in one place than in another
+    knobs,      // one knob needs another
+};
+const char *conflict_name(ConflictKind kind);  // "registers"
+
+// Why values of knobs, each within its range, do not fit together.
+struct Conflict {
+    ConflictKind kind = ConflictKind::shape;
+    std::string reason;
+};
+// Of a reason, where there is one.
+std::optional<Conflict> conflict_of(ConflictKind kind, std::optional<std::string> reason);
+
 // One integer of a schedule, and the values it may take.
 struct Knob {
     std::string name;
@@ -61,7 +81,7 @@ struct Algorithm {
     std::optional<std::string> (*refusal)(const StageGroup &group, const Target &target);
     std::vector<Knob> (*knobs)(const StageGroup &group, const Target &target);
     // nullopt when these values, each within its knob's range, fit together; else why they do not.
-    std::optional<std::string> (*conflict)(const KernelRequest &request);
+    std::optional<Conflict> (*conflict)(const KernelRequest &request);
     Schedule (*default_schedule)(const StageGroup &group, const Target &target);
     std::vector<KernelArgument> (*arguments)(const KernelRequest &request);
     // What `explain --plan` says of the kernel beside its knobs, a line each: "2 of 9 taps are zero and left out".

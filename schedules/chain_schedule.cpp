@@ -220,25 +220,27 @@ std::vector<Knob> chain_knobs(const StageGroup &group, const Target &target) {
     return all;
 }
 
-std::optional<std::string> chain_conflict(const KernelRequest &request) {
+std::optional<Conflict> chain_conflict(const KernelRequest &request) {
     const ChainShape shape(request);
     const int64_t extent = extent_along(request.group.output(), shape.strip_axis());
-    if (*request.schedule.knob("parts") > extent) return "more parts than rows";
-    if (shape.rows() > shape.piece()) return "a strip is larger than its part";
-    if (!shape.along_width() && shape.piece() % shape.rows() != 0) return "strips of rows have to be equal";
+    if (*request.schedule.knob("parts") > extent) return Conflict{ConflictKind::shape, "more parts than rows"};
+    if (shape.rows() > shape.piece()) return Conflict{ConflictKind::shape, "a strip is larger than its part"};
+    if (!shape.along_width() && shape.piece() % shape.rows() != 0)
+        return Conflict{ConflictKind::division, "strips of rows have to be equal"};
     if (!shape.along_width() && !shape.has_one_ring())
-        return "along the height, one stage behind the first may reach across rows";
+        return Conflict{ConflictKind::shape, "along the height, one stage behind the first may reach across rows"};
     for (int i = 0; i <= shape.last(); i++) {
         if (!fits_registers({shape.vectors(i), shape.columns(i)}, request.target)) {
-            return fmt::format("the register tile of stage {} exceeds the vector registers",
-                               request.group.first + shape.link(i).stage);
+            return Conflict{ConflictKind::registers,
+                            fmt::format("the register tile of stage {} exceeds the vector registers",
+                                        request.group.first + shape.link(i).stage)};
         }
         if (shape.columns(i) > row_columns(shape, i)) {
-            return fmt::format("the register tile of stage {} is wider than its strip",
-                               request.group.first + shape.link(i).stage);
+            return Conflict{ConflictKind::shape, fmt::format("the register tile of stage {} is wider than its strip",
+                                                             request.group.first + shape.link(i).stage)};
         }
     }
-    return chain_workspace_conflict(request);
+    return conflict_of(ConflictKind::workspace, chain_workspace_conflict(request));
 }
 
 Schedule chain_default_schedule(const StageGroup &group, const Target &target) {

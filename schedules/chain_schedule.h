@@ -13,7 +13,7 @@ namespace convc {
 inline constexpr int64_t chain_unrolled_taps = 128;
 
 std::vector<Knob> chain_knobs(const StageGroup &group, const Target &target);
-std::optional<std::string> chain_conflict(const KernelRequest &request);
+std::optional<Conflict> chain_conflict(const KernelRequest &request);
 Schedule chain_default_schedule(const StageGroup &group, const Target &target);
 
 // Why the strips need more memory than the tensors that they replace; nullopt where they do not.

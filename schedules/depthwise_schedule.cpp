@@ -327,35 +327,44 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     return all;
 }
 
-std::optional<std::string> conflict(const KernelRequest &request) {
+std::optional<Conflict> conflict(const KernelRequest &request) {
     const Schedule &schedule = request.schedule;
     const StageGroup &group = request.group;
     const Stage &stage = group.stage(0);
     const int64_t columns = *schedule.knob("columns");
     const int64_t register_rows = schedule.knob("register_rows").value_or(1);
     if (!fits_registers({1, columns * register_rows}, request.target)) {
-        return tiles_rows(group, request.target) ? "columns * register_rows + 2 exceed the vector registers"
-                                                 : "columns + 2 exceed the vector registers";
+        return Conflict{ConflictKind::registers, tiles_rows(group, request.target)
+                                                     ? "columns * register_rows + 2 exceed the vector registers"
+                                                     : "columns + 2 exceed the vector registers"};
     }
     if (schedule.knob("copies") == 1 && schedule.knob("channels_outside") == 0) {
-        return "copies needs channels_outside, for the copy is of one vector of channels";
+        return Conflict{ConflictKind::knobs,
+                        "copies needs channels_outside, for the copy is of one vector of channels"};
     }
-    if (in_tiles(group) && *schedule.knob("rows") % register_rows != 0) return "register_rows does not divide rows";
+    if (in_tiles(group) && *schedule.knob("rows") % register_rows != 0)
+        return Conflict{ConflictKind::division, "register_rows does not divide rows"};
     const int64_t pixels = tile_pixels(group, request.target, columns);
     if (!in_tiles(group)) {
         const int64_t parts = *schedule.knob("parts");
-        if (register_rows > rows_of_part(group, parts)) return "register_rows exceeds the rows of a part";
+        if (register_rows > rows_of_part(group, parts))
+            return Conflict{ConflictKind::shape, "register_rows exceeds the rows of a part"};
         if (parts_overlap(output_view(group), parts, tile_along_parts(group, pixels, register_rows))) {
-            return "parts overlap, and a sum may be rounded otherwise elsewhere in a tile";
+            return Conflict{ConflictKind::rounding,
+                            "parts overlap, and a sum may be rounded otherwise elsewhere in a tile"};
         }
     }
     if (!uses_strip(group)) return std::nullopt;
     const int64_t channels =
         copies_planes(group, request.target) ? 1 : ceil_divided(stage.in_channels, *schedule.knob("channel_parts"));
     if (!in_tiles(group)) {
-        return strip_refusal(stage, outputs_of_part(output_view(group), *schedule.knob("parts")), channels);
+        return conflict_of(
+            ConflictKind::memory,
+            strip_refusal(stage, outputs_of_part(output_view(group), *schedule.knob("parts")), channels));
     }
-    return strip_refusal(stage, {*schedule.knob("row_tiles") * pixels, *schedule.knob("rows"), 1}, channels);
+    return conflict_of(
+        ConflictKind::memory,
+        strip_refusal(stage, {*schedule.knob("row_tiles") * pixels, *schedule.knob("rows"), 1}, channels));
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {

@@ -62,7 +62,7 @@ bool may_copy_vectors(const StageGroup &group, const Target &target);
 bool leaves_out_zeros(const StageGroup &group);
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &target);
-std::optional<std::string> conflict(const KernelRequest &request);
+std::optional<Conflict> conflict(const KernelRequest &request);
 Schedule default_schedule(const StageGroup &group, const Target &target);
 
 }  // namespace convc::depthwise

@@ -288,7 +288,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     return with_stages_knob(group, knobs_of_convolution(convolution_of(group), target));
 }
 
-std::optional<std::string> conflict(const KernelRequest &whole) {
+std::optional<Conflict> conflict(const KernelRequest &whole) {
     const KernelRequest request = convolution_of(whole);
     const Schedule &schedule = request.schedule;
     RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
@@ -296,27 +296,31 @@ std::optional<std::string> conflict(const KernelRequest &whole) {
     if (has_pixel_vectors(schedule)) {
         std::swap(tile.vectors, tile.columns);
         if (pixel_tile(request) > grouped_output(request.group)[view_width].extent) {
-            return "columns vectors of pixels exceed a row";
+            return Conflict{ConflictKind::shape, "columns vectors of pixels exceed a row"};
         }
     } else if (tile.vectors > ceil_divided(group_channels(stage), request.target.vector_lanes())) {
-        return "vectors exceed the channels of a group";
+        return Conflict{ConflictKind::shape, "vectors exceed the channels of a group"};
     }
-    if (!fits_registers(tile, request.target)) return "the tile and its operands exceed the vector registers";
+    if (!fits_registers(tile, request.target))
+        return Conflict{ConflictKind::registers, "the tile and its operands exceed the vector registers"};
     const int64_t channel_parts = schedule.knob("channel_parts").value_or(1);
-    if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
+    if (channel_tiles(request) % channel_parts != 0)
+        return Conflict{ConflictKind::division, "channel_parts does not divide the number of channel tiles"};
     if (channel_parts > 1 && group_channels(stage) % channel_tile(request) != 0) {
-        return "channel_parts needs channel tiles without a tail";
+        return Conflict{ConflictKind::division, "channel_parts needs channel tiles without a tail"};
     }
     if (stage.in_channels / stage.groups % *schedule.knob("unroll") != 0) {
-        return "unroll does not divide the input channels of a group";
+        return Conflict{ConflictKind::division, "unroll does not divide the input channels of a group"};
     }
     if (!copies_input(request.group)) return std::nullopt;
+    const int64_t channels = stage.in_channels / stage.groups;
     if (in_tiles(request.group)) {
         const int64_t columns = *schedule.knob("row_tiles") * pixel_tile(request);
-        return strip_refusal(stage, {columns, *schedule.knob("rows"), 1}, stage.in_channels / stage.groups);
+        return conflict_of(ConflictKind::memory, strip_refusal(stage, {columns, *schedule.knob("rows"), 1}, channels));
     }
-    return strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")),
-                         stage.in_channels / stage.groups);
+    return conflict_of(
+        ConflictKind::memory,
+        strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")), channels));
 }
 
 bool groups_share_lines(const StageGroup &group) {

@@ -27,7 +27,7 @@ bool groups_share_lines(const StageGroup &whole);
 
 // Of whole groups, as algorithm.h has them.
 std::vector<Knob> knobs(const StageGroup &whole, const Target &target);
-std::optional<std::string> conflict(const KernelRequest &whole);
+std::optional<Conflict> conflict(const KernelRequest &whole);
 Schedule default_schedule(const StageGroup &whole, const Target &target);
 double time(const StageGroup &whole, const Target &target);
 std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob);

@@ -64,18 +64,21 @@ std::vector<Knob> knobs(const StageGroup &whole, const Target &) {
     return with_stages_knob(whole, all);
 }
 
-std::optional<std::string> conflict(const KernelRequest &whole) {
+std::optional<Conflict> conflict(const KernelRequest &whole) {
     const KernelRequest request = convolution_of(whole);
     const Schedule &schedule = request.schedule;
     const Stage &stage = request.group.stage(0);
     const RegisterTile tile{*schedule.knob("channels"), *schedule.knob("columns")};
-    if (!fits_registers(tile, request.target)) return "channels * columns + channels + 1 exceed the vector registers";
-    if (group_channels(stage) % tile.vectors != 0) return "channels does not divide the output channels of a group";
+    if (!fits_registers(tile, request.target))
+        return Conflict{ConflictKind::registers, "channels * columns + channels + 1 exceed the vector registers"};
+    if (group_channels(stage) % tile.vectors != 0)
+        return Conflict{ConflictKind::division, "channels does not divide the output channels of a group"};
     if (input_channels(stage) % *schedule.knob("unroll") != 0) {
-        return "unroll does not divide the input channels of a group";
+        return Conflict{ConflictKind::division, "unroll does not divide the input channels of a group"};
     }
-    return strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")),
-                         input_channels(stage) * groups_in_vector(stage, request.target));
+    return conflict_of(ConflictKind::memory,
+                       strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")),
+                                     input_channels(stage) * groups_in_vector(stage, request.target)));
 }
 
 // All channels of a group where they fit, since they are stored together; and the columns with the fewest modelled

@@ -38,7 +38,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &) {
     return {{"pixels", "neighbouring pixels of a task", 1, most}};
 }
 
-std::optional<std::string> conflict(const KernelRequest &) {
+std::optional<Conflict> conflict(const KernelRequest &) {
     return std::nullopt;
 }
 

@@ -180,36 +180,38 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     return all;
 }
 
-std::optional<std::string> conflict(const KernelRequest &request) {
+std::optional<Conflict> conflict(const KernelRequest &request) {
     const Schedule &schedule = request.schedule;
     RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
     const Stage &stage = request.group.stage(0);
     if (has_pixel_vectors(schedule)) {
         std::swap(tile.vectors, tile.columns);
         if (position_tile(request) > phased_axis(request.group, view_width).positions) {
-            return "columns vectors of pixels exceed a row";
+            return Conflict{ConflictKind::shape, "columns vectors of pixels exceed a row"};
         }
     } else if (tile.vectors > ceil_divided(group_channels(request.group), request.target.vector_lanes())) {
-        return "vectors exceed the channels of a group";
+        return Conflict{ConflictKind::shape, "vectors exceed the channels of a group"};
     }
-    if (!fits_registers(tile, request.target)) return "the tile and its operands exceed the vector registers";
+    if (!fits_registers(tile, request.target))
+        return Conflict{ConflictKind::registers, "the tile and its operands exceed the vector registers"};
     if (in_tiles(request.group)) {
         const int64_t positions = position_tile(request) * *schedule.knob("row_tiles");
         if (tile_strip_bytes(request.group, positions, *schedule.knob("rows")) > most_tile_strip) {
-            return "a tile's input with padding takes more than 2^28 bytes";
+            return Conflict{ConflictKind::memory, "a tile's input with padding takes more than 2^28 bytes"};
         }
     }
     const int64_t channel_parts = schedule.knob("channel_parts").value_or(1);
-    if (channel_tiles(request) % channel_parts != 0) return "channel_parts does not divide the number of channel tiles";
+    if (channel_tiles(request) % channel_parts != 0)
+        return Conflict{ConflictKind::division, "channel_parts does not divide the number of channel tiles"};
     if (channel_parts > 1 && group_channels(request.group) % channel_tile(request) != 0) {
-        return "channel_parts needs channel tiles without a tail";
+        return Conflict{ConflictKind::division, "channel_parts needs channel tiles without a tail"};
     }
     // The strip of a task holds its own input channels.
     if (channel_parts > 1 && merges_groups(request.group) && stage.out_channels != stage.in_channels) {
-        return "channel_parts needs as many output channels as input channels";
+        return Conflict{ConflictKind::division, "channel_parts needs as many output channels as input channels"};
     }
     if (summed_channels(stage) % *schedule.knob("unroll") != 0) {
-        return "unroll does not divide the input channels of a group";
+        return Conflict{ConflictKind::division, "unroll does not divide the input channels of a group"};
     }
     return std::nullopt;
 }

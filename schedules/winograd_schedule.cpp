@@ -42,16 +42,16 @@ bool is_whole_row(const StageGroup &group, ViewAxis along, int64_t outputs) {
            ceil_divided(output[along].extent, axis.dilation) == outputs;
 }
 
-std::optional<std::string> transform_conflict(const StageGroup &group, int64_t outputs) {
+std::optional<Conflict> transform_conflict(const StageGroup &group, int64_t outputs) {
     const Tiling tiles(group, outputs);
     for (const TiledAxis &axis : {tiles.x, tiles.y}) {
         if (!WinogradTransform::exists(axis.outputs, axis.whole_row ? axis.outputs : axis.taps)) {
-            return "there is no transform of so many outputs";
+            return Conflict{ConflictKind::shape, "there is no transform of so many outputs"};
         }
     }
     const int64_t most = most_points(group.stage(0).precision, tiles.x.taps > 1 && tiles.y.taps > 1);
     if (tiles.x.points() > most || tiles.y.points() > most) {
-        return "so many outputs round more than the layer's precision allows";
+        return Conflict{ConflictKind::rounding, "so many outputs round more than the layer's precision allows"};
     }
     return std::nullopt;
 }
@@ -392,33 +392,35 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     };
 }
 
-std::optional<std::string> conflict(const KernelRequest &request) {
+std::optional<Conflict> conflict(const KernelRequest &request) {
     const Schedule &schedule = request.schedule;
     const Stage &stage = request.group.stage(0);
     const int64_t outputs = *schedule.knob("outputs"), columns = *schedule.knob("columns"),
                   rows = *schedule.knob("rows"), across = *schedule.knob("across"), down = *schedule.knob("down");
     if (auto reason = transform_conflict(request.group, outputs)) return reason;
     if (!fits_registers({*schedule.knob("vectors"), columns * rows}, request.target)) {
-        return "the tile and its operands exceed the vector registers";
+        return Conflict{ConflictKind::registers, "the tile and its operands exceed the vector registers"};
     }
     // A block may exceed the output so that register tiles divide it.
     const Tiling tiles(request.group, outputs);
     if (across >= tiles.x.tiles() + columns || down >= tiles.y.tiles() + rows) {
-        return "a block exceeds the output by a register tile";
+        return Conflict{ConflictKind::shape, "a block exceeds the output by a register tile"};
     }
-    if (across % columns != 0) return "columns does not divide the tiles across a block";
-    if (down % rows != 0) return "rows does not divide the tiles down a block";
+    if (across % columns != 0)
+        return Conflict{ConflictKind::division, "columns does not divide the tiles across a block"};
+    if (down % rows != 0) return Conflict{ConflictKind::division, "rows does not divide the tiles down a block"};
     const int64_t channel_tiles = ceil_divided(group_channels(stage), channel_tile(request));
     if (channel_tiles % *schedule.knob("channel_parts") != 0) {
-        return "channel_parts does not divide the number of channel tiles";
+        return Conflict{ConflictKind::division, "channel_parts does not divide the number of channel tiles"};
     }
     if (channel_block(stage, request.target) % *schedule.knob("unroll") != 0) {
-        return "unroll does not divide the input channels of a group that lie side by side";
+        return Conflict{ConflictKind::division,
+                        "unroll does not divide the input channels of a group that lie side by side"};
     }
     const int64_t most_bytes = std::numeric_limits<int32_t>::max();
     const int64_t block = tiles.points() * across * down * 4;
     if (block > most_bytes / std::max(input_channels(stage), channel_tile(request))) {
-        return "a block takes more than 2^31 - 1 bytes";
+        return Conflict{ConflictKind::memory, "a block takes more than 2^31 - 1 bytes"};
     }
     int64_t strip = input_channels(stage) * 4;
     for (const int64_t extent :
@@ -426,7 +428,7 @@ std::optional<std::string> conflict(const KernelRequest &request) {
           tiles.y.span(ceil_divided(tiles.y.tiles(), down) * down),
           input_span(stage_axis(stage, view_depth), grouped_output(request.group)[view_depth].extent)}) {
         if (__builtin_mul_overflow(strip, extent, &strip) || strip > most_bytes) {
-            return "a task's input with its border takes more than 2^31 - 1 bytes";
+            return Conflict{ConflictKind::memory, "a task's input with its border takes more than 2^31 - 1 bytes"};
         }
     }
     return std::nullopt;

@@ -58,7 +58,7 @@ std::optional<std::string> reluctance(const StageGroup &group, const Target &tar
 // Multiply-adds whose time a thread saves against the direct sum; 0 where that is the better choice, or the only one.
 double saved_work(const StageGroup &group, const Target &target);
 std::vector<Knob> knobs(const StageGroup &group, const Target &target);
-std::optional<std::string> conflict(const KernelRequest &request);
+std::optional<Conflict> conflict(const KernelRequest &request);
 // Half vectors pay where one holds all output channels of a group (3x3 of 32 groups of 8 at 28 x 28: 0.18 to 0.12 ms).
 // Where two or more of them waste fewer lanes than whole ones they do not (37 channels: 0.77 to 0.91 ms).
 double time(const StageGroup &group, const Target &target);

@@ -69,7 +69,7 @@ Status check_knobs(const Algorithm &algorithm, const KernelRequest &request) {
     for (const Knob &knob : knobs) {
         if (!request.schedule.knob(knob.name)) return wrong(fmt::format("knob '{}' is missing", knob.name));
     }
-    if (const auto reason = algorithm.conflict(request)) return wrong(*reason);
+    if (const auto conflict = algorithm.conflict(request)) return wrong(conflict->reason);
     return {};
 }
 
@@ -101,7 +101,7 @@ std::optional<std::string> packing_refusal(const Algorithm &algorithm, const Ker
 
 // Why an algorithm that computes this group does not with these knobs.
 std::optional<std::string> schedule_refusal(const Algorithm &algorithm, const KernelRequest &request) {
-    if (auto reason = algorithm.conflict(request)) return reason;
+    if (auto conflict = algorithm.conflict(request)) return std::move(conflict->reason);
     return packing_refusal(algorithm, request);
 }
 

@@ -20,6 +20,7 @@ public:
         space_.algorithm = algorithm.name;
         space_.half_vectors = target.half_vectors;
         space_.knobs = algorithm.knobs(group, target);
+        space_.values.resize(space_.knobs.size());
         space_.written = 1;
         for (const Knob &knob : space_.knobs) space_.written *= static_cast<double>(knob.high - knob.low + 1);
     }
@@ -35,6 +36,7 @@ private:
         if (index == space_.knobs.size()) return add();
         const Knob &knob = space_.knobs[index];
         for (const int64_t value : values_worth_trying(algorithm_, request_, knob)) {
+            space_.values[index].insert(value);
             request_.schedule.knobs.emplace_back(knob.name, value);
             extend(index + 1);
             request_.schedule.knobs.pop_back();
@@ -42,8 +44,9 @@ private:
     }
 
     void add() {
-        if (const auto reason = algorithm_.conflict(request_)) {
-            space_.conflicts[*reason]++;
+        space_.worthwhile++;
+        if (const auto conflict = algorithm_.conflict(request_)) {
+            space_.conflicts[conflict->kind]++;
             return;
         }
         const double predicted = algorithm_.cycles ? algorithm_.cycles(request_) : 0;

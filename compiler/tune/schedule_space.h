@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,12 @@ struct AlgorithmSpace {
     std::string algorithm;
     bool half_vectors = false;
     std::vector<Knob> knobs;
-    double written = 0;                        // schedules that the knobs' ranges allow to write
-    std::vector<Candidate> candidates;         // by what is predicted, the fastest first
-    std::map<std::string, int64_t> conflicts;  // among the values worth a trial: how many each removed
-    int64_t slow = 0;                          // that are predicted to be far from the best
+    std::vector<std::set<int64_t>> values;      // of each knob, those that are worth a trial under some of the others
+    double written = 0;                         // schedules that the knobs' ranges allow to write
+    int64_t worthwhile = 0;                     // those of values that are worth a trial
+    std::map<ConflictKind, int64_t> conflicts;  // of them: how many each kind removed
+    int64_t slow = 0;                           // of them: predicted to be far from the best
+    std::vector<Candidate> candidates;          // what is left, by what is predicted, the fastest first
 };
 
 // A space for each algorithm that computes the group, and one for each width where vectors have two.
