@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/tune/kernel_ranges.h"
 #include "compiler/tune/schedule_search.h"
 #include "compiler/tune/stages_of_layer.h"
 
@@ -53,18 +54,10 @@ public:
 private:
     std::vector<Segment> possible_segments() const {
         std::vector<Segment> all;
-        const int stages = static_cast<int>(layer_.stages.size());
-        for (int first = 0; first < stages; first++) {
-            for (int count = 1; count <= stages - first; count++) {
-                const Layer part = stages_of_layer(layer_, first, count);
-                if (is_one_kernel(part)) all.push_back({first, count, infinity, {}});
-            }
+        for (const StageRange &range : kernel_ranges(layer_, target_)) {
+            all.push_back({range.first, range.count, infinity, {}});
         }
         return all;
-    }
-
-    bool is_one_kernel(const Layer &part) const {
-        return !schedule_spaces({&part, 0, static_cast<int>(part.stages.size())}, target_).empty();
     }
 
     // The default of the segment; of several kernels where that is what the planner makes of it.
