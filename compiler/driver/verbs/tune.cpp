@@ -13,6 +13,7 @@
 #include <regex>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/driver/bundle/bundle.h"
 #include "compiler/driver/files.h"
 #include "compiler/driver/schedules_file.h"
 #include "compiler/driver/verbs/speed_table.h"
@@ -27,7 +28,7 @@ namespace {
 struct Options {
     CommonOptions common;
     std::vector<std::string> files;
-    std::string budget, effort = "normal", only, database;
+    std::string budget, effort = "normal", only, database, bundle, target = "host";
     std::vector<std::string> worker{"/proc/self/exe", "trial-worker"};
     int trials = 0;
 };
@@ -158,6 +159,23 @@ Status tune_program(Search &search, Program &program) {
     return {};
 }
 
+// For a machine that has no convc.
+Status bundle(Console &console, const Options &options, const std::vector<Program> &programs,
+              const std::string &scratch) {
+    const Result<Target> target = resolve_target(options.target);
+    if (!target) return target.error();
+    std::vector<Layer> layers;
+    const std::regex only(options.only);
+    for (const Program &program : programs) {
+        for (const CheckedLayer *checked : program.selected) {
+            if (std::regex_search(checked->layer.name, only)) layers.push_back(checked->layer);
+        }
+    }
+    return write_bundle(console, layers, {options.bundle, *target, trials_of(options), options.worker, scratch, [] {
+                                              return interrupted.load();
+                                          }});
+}
+
 int run(Console &console, const Options &options) {
     Result<Session> session = open_session(console, options.common);
     if (!session) return console.fail(session.error());
@@ -173,12 +191,16 @@ int run(Console &console, const Options &options) {
     }
     const ScratchFolder scratch;
     if (scratch.path().empty()) return console.fail({Failure::environment, "cannot make a folder for kernels"});
-    const std::string database_file = options.database.empty() ? scratch.path() + "/trials.db" : options.database;
-    Result<TrialDatabase> database = TrialDatabase::open(database_file);
-    if (!database) return console.fail(database.error());
     (void)std::signal(SIGPIPE, SIG_IGN);
     (void)std::signal(SIGINT, interrupt);
     (void)std::signal(SIGTERM, interrupt);
+    if (!options.bundle.empty()) {
+        const Status status = bundle(console, options, programs, scratch.path());
+        return status ? 0 : console.fail(status.error());
+    }
+    const std::string database_file = options.database.empty() ? scratch.path() + "/trials.db" : options.database;
+    Result<TrialDatabase> database = TrialDatabase::open(database_file);
+    if (!database) return console.fail(database.error());
     TrialRunner runner(
         {.worker = options.worker, .folder = scratch.path() + "/kernels", .limits = {}, .compilers = kernel_threads()});
     Search search{console, options, host_target(), runner, *database, *budget, layers};
@@ -205,6 +227,12 @@ void add_tune(CLI::App &program, ChosenVerb &chosen) {
     verb->add_option("--only", options->only, "layers whose name has a match of it")->type_name("REGEX");
     verb->add_option("--database", options->database, "keeps the trials, and goes on where an earlier run ended")
         ->type_name("PATH");
+    CLI::Option *bundle = verb->add_option("--bundle", options->bundle,
+                                           "write the candidates as a C program, to be timed where there is no convc")
+                              ->type_name("DIR");
+    verb->add_option("--target", options->target, "of a bundle: host, or a name such as arm-64-linux")
+        ->type_name("T")
+        ->needs(bundle);
     // For tests: what answers in place of convc trial-worker.
     verb->add_option("--worker", options->worker)->group("");
     add_common_options(*verb, options->common);
