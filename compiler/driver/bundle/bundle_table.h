@@ -49,7 +49,8 @@ typedef struct bundle_specimen {
 
 typedef struct bundle_candidate {
     const char *schedule;
-    const convc_kernel_info *(*info)(void); /* NULL: there is no kernel; outcome and reason say why */
+    /* NULL: there is no kernel; outcome and reason say why. NOLINTNEXTLINE(modernize-redundant-void-arg): C */
+    const convc_kernel_info *(*info)(void);
     int allowance;
     const char *outcome;
     const char *reason;

@@ -36,14 +36,18 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(const char *out
     give(&failure);
 }
 
-/* 64-byte aligned and zeroed, as the kernels want it; NULL where there is nothing. */
+/* 64-byte aligned and zeroed, as the kernels want it. */
 static void *new_memory(size_t bytes) {
-    if (bytes == 0) return NULL;
-    const size_t rounded = (bytes + 63) / 64 * 64;
+    const size_t rounded = bytes / 64 * 64 + 64;
     void *memory = NULL;
     if (posix_memalign(&memory, 64, rounded) != 0) fail("no-memory", "no memory for %zu bytes", bytes);
     memset(memory, 0, rounded);
     return memory;
+}
+
+/* Of packed weights and workspaces. */
+static void *new_memory_or_null(size_t bytes) {
+    return bytes > 0 ? new_memory(bytes) : NULL;
 }
 
 /* Everything that one call needs. */
@@ -59,7 +63,7 @@ typedef struct call {
 
 static float **new_tensors(const bundle_layer *layer, int integers) {
     const int count = layer->input_count + layer->parameter_count;
-    float **tensors = new_memory((size_t)count * sizeof *tensors);
+    float **tensors = (float **)new_memory((size_t)count * sizeof *tensors);
     for (int i = 0; i < count; i++) {
         tensors[i] = new_memory((size_t)layer->tensors[i].elements * sizeof(float));
         bundle_fill(&layer->tensors[i], (uint64_t)i, integers, tensors[i]);
@@ -74,8 +78,8 @@ static void check_code(const char *function, int code) {
 
 static call new_call(const bundle_layer *layer, const bundle_candidate *candidate, float **tensors) {
     call made = {layer, candidate->info(), candidate->allowance, tensors, NULL, NULL, NULL};
-    made.packed = new_memory(made.info->packed_bytes);
-    made.workspace = new_memory(made.info->workspace(layer->extents));
+    made.packed = new_memory_or_null(made.info->packed_bytes);
+    made.workspace = new_memory_or_null(made.info->workspace(layer->extents));
     made.output = new_memory((size_t)layer->output_elements * sizeof(float));
     const float *const *parameters = (const float *const *)tensors + layer->input_count;
     check_code("packing", made.info->pack(layer->parameter_count > 0 ? parameters : NULL, made.packed));
