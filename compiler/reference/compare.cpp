@@ -49,6 +49,22 @@ double allowance(Tolerance tolerance, const ReferenceResult &expected, size_t el
 
 }  // namespace
 
+bool exact_on_integers(const Layer &layer) {
+    const auto is_exact = [](const Epilogue &epilogue) {
+        return epilogue.kind == EpilogueKind::bias || epilogue.kind == EpilogueKind::relu ||
+               epilogue.kind == EpilogueKind::relu6 || epilogue.kind == EpilogueKind::add;
+    };
+    return layer.stages.size() == 1 && !layer.stages[0].weights &&
+           std::all_of(layer.stages[0].epilogues.begin(), layer.stages[0].epilogues.end(), is_exact);
+}
+
+std::vector<double> allowed_differences(const ReferenceResult &expected, Tolerance tolerance) {
+    const double largest = tolerance == Tolerance::transformed ? largest_finite(expected.error_bound) : 0;
+    std::vector<double> all(expected.output.size());
+    for (size_t i = 0; i < all.size(); i++) all[i] = allowance(tolerance, expected, i, largest);
+    return all;
+}
+
 std::string Comparison::message() const {
     if (index.empty()) return fmt::format("the output does not have {} elements", elements);
     const std::string place =
@@ -65,10 +81,10 @@ Comparison compare_output(const TensorType &type, std::span<const float> got, co
         comparison.wrong = std::max<int64_t>(comparison.elements, 1);
         return comparison;
     }
-    const double largest = tolerance == Tolerance::transformed ? largest_finite(expected.error_bound) : 0;
+    const std::vector<double> allowed_at = allowed_differences(expected, tolerance);
     double worst = -1;
     for (size_t i = 0; i < got.size(); i++) {
-        const double allowed = allowance(tolerance, expected, i, largest);
+        const double allowed = allowed_at[i];
         const double difference = excess(got[i], expected.output[i], allowed);
         comparison.wrong += difference > 1;
         if (difference <= worst) continue;

@@ -19,6 +19,12 @@ enum class Tolerance {
     transformed,
 };
 
+// Whether f32 makes no error on small integers in this layer, so that Tolerance::exact fits.
+bool exact_on_integers(const Layer &layer);
+
+// What each element of a kernel's output may differ by.
+std::vector<double> allowed_differences(const ReferenceResult &expected, Tolerance tolerance);
+
 struct Comparison {
     int64_t elements = 0;
     int64_t wrong = 0;  // elements that differ by more than they may

@@ -43,6 +43,12 @@ struct Trial {
     int64_t finished = 0;   // seconds since 1970
 };
 
+// As a run has it.
+struct MadeTrial {
+    Trial trial;
+    bool known = false;  // made by an earlier run
+};
+
 // Why no tuner can have made this record; nothing where one can.
 std::optional<std::string> flaw_of(const Trial &trial);
 

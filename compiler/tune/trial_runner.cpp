@@ -84,12 +84,14 @@ double TrialRunner::check_seconds() const {
     return options_.compile_seconds + 30 + work_ / 2e7;
 }
 
-std::vector<std::optional<Trial>> TrialRunner::compile(const std::vector<std::string> &schedules) {
+std::vector<std::optional<Trial>> TrialRunner::compile(const std::vector<std::string> &schedules,
+                                                       const std::vector<std::string> &symbols) {
     std::vector<std::optional<Trial>> failures(schedules.size());
     const auto compile_some = [&](size_t compiler) {
         for (size_t i = compiler; i < schedules.size(); i += compilers_.size()) {
             Trial trial = new_trial(schedules[i]);
-            const ordered_json request{{"do", "compile"}, {"schedules", schedules[i]}};
+            ordered_json request{{"do", "compile"}, {"schedules", schedules[i]}};
+            if (!symbols.empty()) request["symbol"] = symbols[i];
             const TrialAnswer answer = ask(*compilers_[compiler], request, options_.compile_seconds);
             if (read_failure(answer, trial)) failures[i] = std::move(trial);
         }

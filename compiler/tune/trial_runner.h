@@ -38,8 +38,10 @@ public:
     // The layer of all trials that follow, and the schedule that others are timed in turns with.
     void prepare(const Layer &layer, const Target &target, const std::string &baseline);
 
-    // Why there are no kernels of these, for those of which there is none.
-    std::vector<std::optional<Trial>> compile(const std::vector<std::string> &schedules);
+    // Why there are no kernels of these, for those of which there is none. With `symbols`, one for each, the kernels
+    // are kept in the folder under those names, to be linked into one program; measure() knows nothing of such.
+    std::vector<std::optional<Trial>> compile(const std::vector<std::string> &schedules,
+                                              const std::vector<std::string> &symbols = {});
 
     // Checks and times one. `worthwhile` is what it may take, to the baseline's time, without being dropped early.
     Trial measure(const std::string &schedules, double worthwhile);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/tune/kernel_ranges.h"
 #include "compiler/tune/near_layers.h"
 #include "compiler/tune/schedule_search.h"
 #include "compiler/tune/stages_of_layer.h"
@@ -58,18 +59,10 @@ public:
 private:
     std::vector<Segment> possible_segments() const {
         std::vector<Segment> all;
-        const int stages = static_cast<int>(layer_.stages.size());
-        for (int first = 0; first < stages; first++) {
-            for (int count = 1; count <= stages - first; count++) {
-                const Layer part = stages_of_layer(layer_, first, count);
-                if (is_one_kernel(part)) all.push_back({first, count, infinity, {}});
-            }
+        for (const StageRange &range : kernel_ranges(layer_, target_)) {
+            all.push_back({range.first, range.count, infinity, {}});
         }
         return all;
-    }
-
-    bool is_one_kernel(const Layer &part) const {
-        return !schedule_spaces({&part, 0, static_cast<int>(part.stages.size())}, target_).empty();
     }
 
     // The default of the segment; of several kernels where that is what the planner makes of it.
@@ -170,7 +163,7 @@ private:
             const Result<Schedule> schedule = parse_schedule(trial.key.schedule);
             if (!schedule) continue;
             tuned_.known++;
-            tuned_.made.push_back(trial);
+            tuned_.made.push_back({trial, true});
             tell(search, *schedule, trial);
         }
         return {};
@@ -222,7 +215,7 @@ private:
     void report(const Layer &part, const Trial &trial) {
         tuned_.trials++;
         if (trial.outcome != TrialOutcome::measured) tuned_.failures++;
-        tuned_.made.push_back(trial);
+        tuned_.made.push_back({trial, false});
         if (!progress_) return;
         progress_(
             {tuned_.trials, options_.trials, tuned_.failures, best_relative_, seconds_spent(), part_seconds_, &part});

@@ -48,7 +48,7 @@ struct TunedLayer {
     bool improved = false;  // by more than the noise
     double noise = 0;  // how far two timings of the default in turns lay apart, to the lesser: the most that was seen
     std::vector<Finalist> finalists;
-    std::vector<Trial> made;  // in the order that they were made, those of parts and of earlier runs too
+    std::vector<MadeTrial> made;  // in their order, those of parts too
 };
 
 // An error is the database's, or says that not even the default runs.

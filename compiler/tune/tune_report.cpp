@@ -71,7 +71,7 @@ std::string totals(const TuneReport &report) {
     size_t timed = 0, improved = 0, trials = 0, known = 0, failures = 0;
     for (const ReportedLayer &layer : report.layers) {
         improved += layer.improved;
-        for (const ReportedTrial &one : layer.trials) {
+        for (const MadeTrial &one : layer.trials) {
             trials++;
             known += one.known;
             failures += one.trial.outcome != TrialOutcome::measured;

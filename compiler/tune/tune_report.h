@@ -30,11 +30,6 @@ struct MemoryLevel {
     double bytes = std::numeric_limits<double>::infinity();  // what it holds, of all threads together
 };
 
-struct ReportedTrial {
-    Trial trial;
-    bool known = false;  // made by an earlier run
-};
-
 struct ReportedLayer {
     std::string name;
     std::string line;                          // canonical
@@ -46,7 +41,7 @@ struct ReportedLayer {
     std::string default_schedule, schedule;    // print_schedules(); the latter is the default's where nothing is faster
     bool improved = false;
     // In the order in which they were made. Those of a chain's parts have the parts' lines in their keys.
-    std::vector<ReportedTrial> trials;
+    std::vector<MadeTrial> trials;
 };
 
 struct TuneReport {

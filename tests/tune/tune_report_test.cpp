@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char *line = "f32 nhwc[1, 7, 7, 8] -> conv(8, 1x1)";
 
-ReportedTrial trial_of(const std::string &schedule, double relative) {
+MadeTrial trial_of(const std::string &schedule, double relative) {
     Trial trial;
     trial.key = {line, "x86-64-linux-avx2-fma", "here", "build", schedule};
     trial.relative = relative;
@@ -28,14 +28,14 @@ ReportedTrial trial_of(const std::string &schedule, double relative) {
     return {trial, false};
 }
 
-ReportedTrial failure_of(const std::string &schedule, TrialOutcome outcome, const std::string &reason) {
-    ReportedTrial failed = trial_of(schedule, 0);
+MadeTrial failure_of(const std::string &schedule, TrialOutcome outcome, const std::string &reason) {
+    MadeTrial failed = trial_of(schedule, 0);
     failed.trial.outcome = outcome;
     failed.trial.reason = reason;
     return failed;
 }
 
-TuneReport one_layer(std::vector<ReportedTrial> trials) {
+TuneReport one_layer(std::vector<MadeTrial> trials) {
     TuneReport report;
     report.date = "2026-11-26";
     report.fma_peak = 100e9;
@@ -49,7 +49,7 @@ TuneReport one_layer(std::vector<ReportedTrial> trials) {
     return report;
 }
 
-std::string page_of(std::vector<ReportedTrial> trials) {
+std::string page_of(std::vector<MadeTrial> trials) {
     return tune_report_page(one_layer(std::move(trials)));
 }
 
@@ -260,7 +260,7 @@ TEST(TuneReportTest, PartsOfAChainAreSetApart) {
 }
 
 TEST(TuneReportTest, ThinningKeepsTheFastestAndSomeAllAlong) {
-    std::vector<ReportedTrial> trials;
+    std::vector<MadeTrial> trials;
     for (int i = 0; i < 1000; i++) trials.push_back(trial_of("direct(rows=1)", i == 777 ? 0.5 : 1 + i * 1e-3));
     const TuneReport report = one_layer(std::move(trials));
     const TrialGroup group = trial_groups(report.layers.front()).front();

@@ -3,7 +3,8 @@
 //
 //     {"do": "prepare", "layer": LINE, "target": FULL_NAME, "folder": PATH}
 //         the layer that all others are about; its kernels are kept in the folder  ->  {}
-//     {"do": "compile", "schedules": TEXT}
+//     {"do": "compile", "schedules": TEXT, "symbol": NAME}
+//         keeps the kernel under that name; without one, the name that it is checked and timed by
 //         ->  {} or {"refused": why there is no kernel} or {"rejected": why its code is not worth running}
 //     {"do": "check", "schedules": TEXT}
 //         compares the kernel with the reference, on integers and on random numbers
@@ -55,16 +56,6 @@ T value_of(Result<T> result) {
     return std::move(*result);
 }
 
-// What sums of products of integers are exact for.
-bool stays_exact(const Layer &layer) {
-    const auto is_exact = [](const Epilogue &epilogue) {
-        return epilogue.kind == EpilogueKind::bias || epilogue.kind == EpilogueKind::relu ||
-               epilogue.kind == EpilogueKind::relu6 || epilogue.kind == EpilogueKind::add;
-    };
-    return layer.stages.size() == 1 && !layer.stages[0].weights &&
-           std::all_of(layer.stages[0].epilogues.begin(), layer.stages[0].epilogues.end(), is_exact);
-}
-
 // Numbers of a layer, and what they shall give.
 struct Specimen {
     LayerData data;
@@ -90,7 +81,7 @@ Specimen make_specimen(const Layer &layer, bool integers) {
         }
         make_integers(made.data.inputs);
         make_integers(made.data.parameters);
-        if (stays_exact(layer)) made.tolerance = Tolerance::exact;
+        if (exact_on_integers(layer)) made.tolerance = Tolerance::exact;
     }
     made.expected = value_of(reference_of(made.data));
     return made;
@@ -101,7 +92,7 @@ public:
     ordered_json answer(const ordered_json &request) {
         const std::string what = request.at("do");
         if (what == "prepare") return prepare(request);
-        if (what == "compile") return compile(request.at("schedules"));
+        if (what == "compile") return compile(request.at("schedules"), request.value("symbol", usual_symbol));
         if (what == "check") return check(request.at("schedules"));
         if (what == "time") return time(request.at("schedules"), request.at("seconds"), request.at("cold"));
         throw Answer{"refused", "there is no request '" + what + "'"};
@@ -132,8 +123,8 @@ private:
         return value_of(make_pinned_plan(layer_, target_, schedules));
     }
 
-    Kernel kernel_of(const std::string &schedules) const {
-        return value_of(compile_or_find(plan_of(schedules), "layer", *cache_));
+    Kernel kernel_of(const std::string &schedules, const std::string &symbol = usual_symbol) const {
+        return value_of(compile_or_find(plan_of(schedules), symbol, *cache_));
     }
 
     // The default is compiled as a candidate too, but never rejected: it is what the others have to beat.
@@ -142,8 +133,8 @@ private:
         return standard && print_schedules(standard->schedules()) == schedules;
     }
 
-    ordered_json compile(const std::string &schedules) {
-        const Kernel kernel = kernel_of(schedules);
+    ordered_json compile(const std::string &schedules, const std::string &symbol) {
+        const Kernel kernel = kernel_of(schedules, symbol);
         if (is_default(schedules)) return ordered_json::object();
         if (const auto reason = code_rejection(value_of(inspect_kernel(kernel)))) throw Answer{"rejected", *reason};
         return ordered_json::object();
@@ -220,6 +211,7 @@ private:
         return {{"seconds", minima}};
     }
 
+    static constexpr const char *usual_symbol = "layer";
     Layer layer_;
     Target target_;
     std::unique_ptr<Result<KernelCache>> cache_;

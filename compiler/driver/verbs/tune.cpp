@@ -11,10 +11,12 @@
 #include <regex>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/driver/bundle/bundle.h"
 #include "compiler/driver/duration.h"
 #include "compiler/driver/files.h"
 #include "compiler/driver/progress.h"
 #include "compiler/driver/schedules_file.h"
+#include "compiler/driver/tuning/report_data.h"
 #include "compiler/driver/tuning/tune_display.h"
 #include "compiler/driver/tuning/tune_jobs.h"
 #include "compiler/driver/verbs/verb.h"
@@ -27,7 +29,7 @@ namespace {
 struct Options {
     CommonOptions common;
     std::vector<std::string> files;
-    std::string budget, effort = "normal", only, database, shard = "1/1", target = "host", output;
+    std::string budget, effort = "normal", only, database, shard = "1/1", target = "host", output, bundle, report;
     std::vector<std::string> worker{"/proc/self/exe", "trial-worker"};
     int trials = 0, threads = 0;
 };
@@ -103,7 +105,7 @@ public:
             if (Status status = tune(jobs.front(), left * time_shares(jobs).front()); !status) return status;
         }
         session_.console().print(tune_summary(all_, seconds_since(begin_)));
-        return {};
+        return write_report();
     }
 
 private:
@@ -118,6 +120,7 @@ private:
             all_.push_back(std::move(*tuned));
         }
         const TunedLayer &tuned = all_[done_[line]];
+        if (done_.size() > reported_.size()) reported_.push_back(reported_layer(job, tuned, target_));
         session_.console().print(tune_row(job, tuned));
         std::fflush(stdout);
         return keep(job, {job.layer().name, written_target(options_, target_), tuned.schedules});
@@ -141,6 +144,15 @@ private:
         return add_to_schedules_file(session_, job.argument, found);
     }
 
+    Status write_report() const {
+        if (options_.report.empty()) return {};
+        TuneReport report = report_of_machine(target_, roofs_);
+        report.seconds = seconds_since(begin_);
+        report.budget = options_.budget.empty() ? 0 : budget_;
+        report.layers = reported_;
+        return write_file(options_.report, tune_report_page(report));
+    }
+
     Session &session_;
     const Options &options_;
     const Target &target_;
@@ -152,6 +164,7 @@ private:
     std::vector<TunedLayer> all_;
     std::map<std::string, size_t> done_;  // canonical line to place in all_: a network repeats its layers
     std::vector<FoundSchedule> found_;
+    std::vector<ReportedLayer> reported_;
 };
 
 Result<std::vector<TuneJob>> choose_jobs(const std::vector<Program> &programs, const Options &options) {
@@ -175,14 +188,38 @@ Result<std::vector<TuneJob>> choose_jobs(const std::vector<Program> &programs, c
     return jobs;
 }
 
+// For a machine that has no convc.
+Status bundle(Console &console, const Options &options, const std::vector<TuneJob> &jobs, const std::string &scratch) {
+    const Result<Target> target = resolve_target(options.target);
+    if (!target) return target.error();
+    std::vector<Layer> layers;
+    layers.reserve(jobs.size());
+    for (const TuneJob &job : jobs) layers.push_back(job.layer());
+    return write_bundle(console, layers, {options.bundle, *target, trials_of(options), options.worker, scratch, [] {
+                                              return interrupted.load();
+                                          }});
+}
+
+Status tune(Session &session, const Options &options, std::vector<TuneJob> jobs, const std::string &scratch) {
+    const Result<double> budget =
+        options.budget.empty() ? Result<double>(1e12) : read_duration("--budget", options.budget);
+    if (!budget) return budget.error();
+    const Result<Target> target = read_tuning_target(options.target, options.threads);
+    if (!target) return target.error();
+    Result<TrialDatabase> database =
+        TrialDatabase::open(options.database.empty() ? scratch + "/trials.db" : options.database);
+    if (!database) return database.error();
+    TrialRunner runner({.worker = options.worker,
+                        .folder = scratch + "/kernels",
+                        .limits = {},
+                        .compilers = host_target().threads,
+                        .cpus = target->threads});
+    return TuneRun(session, options, *target, runner, *database, *budget).tune(std::move(jobs));
+}
+
 int run(Console &console, const Options &options) {
     Result<Session> session = open_session(console, options.common);
     if (!session) return console.fail(session.error());
-    const Result<double> budget =
-        options.budget.empty() ? Result<double>(1e12) : read_duration("--budget", options.budget);
-    if (!budget) return console.fail(budget.error());
-    const Result<Target> target = read_tuning_target(options.target, options.threads);
-    if (!target) return console.fail(target.error());
     std::vector<Program> programs;
     for (const std::string &file : options.files) {
         Result<Program> program = session->check(file);
@@ -193,20 +230,12 @@ int run(Console &console, const Options &options) {
     if (!jobs) return console.fail(jobs.error());
     const ScratchFolder scratch;
     if (scratch.path().empty()) return console.fail({Failure::environment, "cannot make a folder for kernels"});
-    const std::string database_file = options.database.empty() ? scratch.path() + "/trials.db" : options.database;
-    Result<TrialDatabase> database = TrialDatabase::open(database_file);
-    if (!database) return console.fail(database.error());
     (void)std::signal(SIGPIPE, SIG_IGN);
     (void)std::signal(SIGINT, interrupt);
     (void)std::signal(SIGTERM, interrupt);
-    TrialRunner runner({.worker = options.worker,
-                        .folder = scratch.path() + "/kernels",
-                        .limits = {},
-                        .compilers = host_target().threads,
-                        .cpus = target->threads});
-    TuneRun run(*session, options, *target, runner, *database, *budget);
-    if (Status status = run.tune(std::move(*jobs)); !status) return console.fail(status.error());
-    return 0;
+    const Status status = options.bundle.empty() ? tune(*session, options, std::move(*jobs), scratch.path())
+                                                 : bundle(console, options, *jobs, scratch.path());
+    return status ? 0 : console.fail(status.error());
 }
 
 }  // namespace
@@ -222,7 +251,8 @@ void add_tune(CLI::App &program, ChosenVerb &chosen) {
         ->check(CLI::Range(1, 1'000'000).description(""));
     verb->add_option("--effort", options->effort, "quick (40 trials a layer), normal (160) or exhaustive (all)")
         ->check(CLI::IsMember({"quick", "normal", "exhaustive"}).description(""));
-    verb->add_option("--target", options->target, "host, or another one whose code this machine runs")->type_name("T");
+    verb->add_option("--target", options->target, "host, or another one whose code this machine runs; of a bundle, any")
+        ->type_name("T");
     verb->add_option("--threads", options->threads, "of the kernels; without it, all CPUs or what the target says")
         ->type_name("N")
         ->check(CLI::Range(1, 4096).description(""));
@@ -234,6 +264,11 @@ void add_tune(CLI::App &program, ChosenVerb &chosen) {
     verb->add_option("--only", options->only, "layers whose name has a match of it")->type_name("REGEX");
     verb->add_option("--database", options->database, "keeps the trials, and goes on where an earlier run ended")
         ->type_name("PATH");
+    verb->add_option("--bundle", options->bundle,
+                     "write the candidates as a C program, to be timed where there is no convc")
+        ->type_name("DIR");
+    verb->add_option("--report", options->report, "an HTML page of the search: its progress, the knobs, the roofline")
+        ->type_name("FILE");
     // For tests: what answers in place of convc trial-worker.
     verb->add_option("--worker", options->worker)->group("");
     add_common_options(*verb, options->common);

@@ -40,7 +40,7 @@ bool has_schedule(const std::string &schedules, const std::string &one) {
 
 std::vector<TrialGroup> trial_groups(const ReportedLayer &layer) {
     std::vector<TrialGroup> groups;
-    for (const ReportedTrial &reported : layer.trials) {
+    for (const MadeTrial &reported : layer.trials) {
         const std::string &line = reported.trial.key.layer;
         auto group = std::find_if(groups.begin(), groups.end(), [&](const auto &one) { return one.line == line; });
         if (group == groups.end()) group = groups.insert(group, TrialGroup{.line = line});
@@ -68,9 +68,9 @@ std::vector<NumberedTrial> measured_trials(const TrialGroup &group) {
     return measured;
 }
 
-std::string failures_markup(const std::vector<ReportedTrial> &trials) {
+std::string failures_markup(const std::vector<MadeTrial> &trials) {
     std::map<TrialOutcome, size_t> counts;
-    for (const ReportedTrial &reported : trials) counts[reported.trial.outcome]++;
+    for (const MadeTrial &reported : trials) counts[reported.trial.outcome]++;
     std::string text;
     for (const auto &[outcome, count] : counts) {
         if (outcome == TrialOutcome::measured) continue;

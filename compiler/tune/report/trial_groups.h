@@ -32,7 +32,7 @@ std::vector<TrialGroup> trial_groups(const ReportedLayer &layer);
 std::vector<NumberedTrial> measured_trials(const TrialGroup &group);
 
 // "12 refused, 3 crashed", that breaks at commas alone; empty where nothing failed.
-std::string failures_markup(const std::vector<ReportedTrial> &trials);
+std::string failures_markup(const std::vector<MadeTrial> &trials);
 
 // The algorithm, with what width of vectors: "direct", "direct, half vectors".
 std::string algorithm_text(const Schedule &schedule);
