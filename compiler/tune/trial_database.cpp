@@ -126,11 +126,7 @@ Error failure_of(const SQLite::Exception &exception, const std::string &file) {
 // What could not be written to its end SQLite leaves to the next reader to undo, who may come without the journal
 // beside the file: so it is read here, at once.
 Error failure_of_change(const SQLite::Exception &exception, SQLite::Database &database) {
-    try {
-        (void)pragma(database, "schema_version");
-    } catch (const SQLite::Exception &) {
-        // Still the next reader's, then.
-    }
+    (void)database.tryExec("PRAGMA schema_version");  // where that fails too, it is the next reader's after all
     return failure_of(exception, database.getFilename());
 }
 
