@@ -256,7 +256,6 @@ class Bundles(BundleTest):
 
     def test_what_is_wrong_is_said(self):
         self.write("net.conv", FILE)
-        self.assertIn("--bundle", self.convc("tune", "net.conv", "--target", "host", status=2)[1])
         self.assertIn("unknown target", self.convc("tune", "net.conv", "--bundle", "out", "--target", "z80", status=2)[1])
         self.assertFalse((self.folder / "out").exists())
         self.write_bundle(ALIKE.splitlines()[0], trials=1)
