@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "compiler/codegen/function_memory.h"
+#include "compiler/codegen/function_name.h"
 #include "schedules/group_generator.h"
 #include "schedules/schedule_table.h"
 #include "schedules/vector_width.h"
@@ -117,15 +118,6 @@ FunctionMemory memory_of(const Module &module, const std::string &function) {
     Result<FunctionMemory> memory = function_memory(module, function);
     if (!memory) throw Halide::InternalError(memory.error().message);
     return *memory;
-}
-
-// Names that no layer, no other variant and no program of a user's has: hidden names meet all others of a static link.
-// "a" gives convc_a_run0, "a.avx2" convc_a_run0_avx2.
-std::string function_name(const std::string &symbol, const char *kind, size_t index) {
-    const size_t dot = std::min(symbol.find('.'), symbol.size());
-    std::string variant = symbol.substr(dot);
-    std::replace(variant.begin(), variant.end(), '.', '_');
-    return fmt::format("convc_{}_{}{}{}", symbol.substr(0, dot), kind, index, variant);
 }
 
 GroupFunctions build_group(const Plan &plan, size_t index, const std::string &symbol, Module &module) {

@@ -21,6 +21,7 @@ RANKS = {
     "compiler/plan": 4,
     "compiler/split": 4,
     "compiler/codegen": 5,
+    "compiler/inspect": 6,
     "compiler/measure": 6,
     "compiler/tune": 6,
     "compiler/api": 7,
