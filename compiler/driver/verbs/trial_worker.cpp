@@ -4,7 +4,7 @@
 //     {"do": "prepare", "layer": LINE, "target": FULL_NAME, "folder": PATH}
 //         the layer that all others are about; its kernels are kept in the folder  ->  {}
 //     {"do": "compile", "schedules": TEXT}
-//         ->  {} or {"refused": why there is no kernel}
+//         ->  {} or {"refused": why there is no kernel} or {"rejected": why its code is not worth running}
 //     {"do": "check", "schedules": TEXT}
 //         compares the kernel with the reference, on integers and on random numbers
 //         ->  {"workspace": BYTES} or {"refused": ...} or {"wrong": how far it is off}
@@ -26,6 +26,7 @@
 #include "compiler/api/compile_cached.h"
 #include "compiler/driver/layer_run.h"
 #include "compiler/driver/verbs/verb.h"
+#include "compiler/inspect/inspect.h"
 #include "compiler/plan/host_target.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/compare.h"
@@ -130,8 +131,17 @@ private:
         return value_of(compile_or_find(plan_of(schedules), "layer", *cache_));
     }
 
+    // The default is compiled as a candidate too, but never rejected: it is what the others have to beat.
+    bool is_default(const std::string &schedules) const {
+        const Result<Plan> standard = make_plan(layer_, target_);
+        return standard && print_schedules(standard->schedules()) == schedules;
+    }
+
     ordered_json compile(const std::string &schedules) {
-        kernel_of(schedules);
+        const Kernel kernel = kernel_of(schedules);
+        if (is_default(schedules)) return ordered_json::object();
+        if (const auto reason = code_rejection(value_of(inspect_kernel(kernel)), target_))
+            throw Answer{"rejected", *reason};
         return ordered_json::object();
     }
 
