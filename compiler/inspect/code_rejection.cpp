@@ -11,9 +11,9 @@ namespace {
 constexpr int fmas_a_spill = 4;
 
 // One that stores more is rejected if the model takes it for so much slower than its multiply-adds alone. Not for the
-// spills alone: of a depthwise 7x7 on AVX2, 13 columns spill 26 vectors in 82 multiply-adds and take 60 cycles, 4.6 a
-// column, while 7 columns spill nothing, wait for their sums, and take 37, 5.3 a column. 12 columns, which take 79
-// where 36 would do, are rejected.
+// spills alone: by the model of Haswell, of a depthwise 7x7, 13 columns spill 26 vectors in 82 multiply-adds and take
+// 60 cycles, 4.6 a column, while 7 columns spill nothing, wait for their sums, and take 37, 5.3 a column. 12 columns,
+// which take 79 where 36 would do, are rejected.
 constexpr double most_of_fma_cycles = 1.5;
 
 // L1 for instructions has 32 KiB in Intel's cores since Core 2 and in AMD's since Zen 2 (Agner Fog, "The
