@@ -1,5 +1,8 @@
 #include "compiler/driver/layer_run.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "compiler/api/compile_cached.h"
 #include "compiler/cost/cost.h"
 #include "compiler/reference/compare.h"
@@ -8,11 +11,14 @@
 
 namespace convc {
 
-Result<LoadedKernel> load_plan(const Plan &plan) {
+Result<Kernel> compile_plan(const Plan &plan) {
     // As in load_layer(): the name does not matter in a library of its own, and one name is one cache entry.
     constexpr const char *loaded_symbol = "layer";
-    const Result<Kernel> kernel =
-        compile_or_find(plan, loaded_symbol, KernelCache::open(KernelCache::default_directory()));
+    return compile_or_find(plan, loaded_symbol, KernelCache::open(KernelCache::default_directory()));
+}
+
+Result<LoadedKernel> load_plan(const Plan &plan) {
+    const Result<Kernel> kernel = compile_plan(plan);
     if (!kernel) return kernel.error();
     return load_kernel(*kernel);
 }
@@ -29,6 +35,18 @@ Result<Speed> measure_call(KernelCall &call, const Layer &layer, const TimingOpt
     speed.gflops = 2 * real_multiplications(layer) / speed.timing.minimum / 1e9;
     speed.peak = peak.best();
     return speed;
+}
+
+Result<std::vector<double>> time_in_turns(const std::vector<KernelCall *> &calls, int turns, double seconds_each) {
+    std::vector<double> fastest(calls.size(), std::numeric_limits<double>::infinity());
+    for (int turn = 0; turn < turns; turn++) {
+        for (size_t i = 0; i < calls.size(); i++) {
+            if (const int code = calls[i]->run(); code != CONVC_OK) return call_error("a call", code);
+            const Timing timing = time_kernel([&] { calls[i]->run(); }, {0, seconds_each});
+            fastest[i] = std::min(fastest[i], timing.minimum);
+        }
+    }
+    return fastest;
 }
 
 Result<ReferenceResult> reference_of(const LayerData &data) {

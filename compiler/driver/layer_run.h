@@ -14,7 +14,8 @@
 
 namespace convc {
 
-// From the plan to a kernel in this process.
+// From the plan to a kernel, through the kernel cache, and on into this process.
+Result<Kernel> compile_plan(const Plan &plan);
 Result<LoadedKernel> load_plan(const Plan &plan);
 
 // Multiplications a call makes, without those in padding. The layer has no run-time extents.
@@ -29,6 +30,10 @@ struct Speed {
 
 // Times the call with `peak`'s bursts in between. An error of the call is an error here.
 Result<Speed> measure_call(KernelCall &call, const Layer &layer, const TimingOptions &options, FmaPeak &peak);
+
+// Seconds of the fastest call of each, timed in turns: what slows the machine down for a while slows all of them down.
+// An error of a call is an error here.
+Result<std::vector<double>> time_in_turns(const std::vector<KernelCall *> &calls, int turns, double seconds_each);
 
 // What the fp64 reference makes of the data. Slow.
 Result<ReferenceResult> reference_of(const LayerData &data);

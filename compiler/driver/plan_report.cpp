@@ -41,11 +41,6 @@ std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned
     return all;
 }
 
-std::string stages(int first, int count) {
-    if (count == 1) return fmt::format("stage {}", first);
-    return fmt::format("stages {} to {}", first, first + count - 1);
-}
-
 // Why the group does not go on with the next stages, a line each.
 std::vector<std::string> not_fused(const Plan &plan, const PlannedGroup &planned) {
     std::vector<std::string> lines;
@@ -54,7 +49,7 @@ std::vector<std::string> not_fused(const Plan &plan, const PlannedGroup &planned
     for (const Algorithm &algorithm : schedule_table()) {
         for (int count = std::min(left, algorithm.most_stages); count > planned.stage_count; count--) {
             const auto reason = algorithm.refusal({&plan.layer, planned.first_stage, count}, plan.target);
-            const std::string together = stages(planned.first_stage, count);
+            const std::string together = stages_text(planned.first_stage, count);
             if (reason) lines.push_back(fmt::format("{} not by {}: {}", together, algorithm.name, *reason));
         }
     }
@@ -78,8 +73,8 @@ std::vector<std::string> notes(const Plan &plan, const PlannedGroup &planned) {
 }
 
 std::string group_text(const Plan &plan, const PlannedGroup &planned) {
-    std::string text =
-        fmt::format("  {}: {}\n", stages(planned.first_stage, planned.stage_count), print_schedule(planned.schedule));
+    std::string text = fmt::format("  {}: {}\n", stages_text(planned.first_stage, planned.stage_count),
+                                   print_schedule(planned.schedule));
     for (const Knob &knob : knobs(plan, planned)) {
         const auto value = planned.schedule.knob(knob.name);
         text += fmt::format("    {} = {} of {} to {}: {}\n", knob.name, value.value_or(0), knob.low, knob.high,
@@ -94,8 +89,8 @@ std::string group_text(const Plan &plan, const PlannedGroup &planned) {
 }
 
 ordered_json group_json(const Plan &plan, const PlannedGroup &planned) {
-    ordered_json group{{"stages", ordered_json::array()}, {"schedule", print_schedule(planned.schedule)}};
-    for (int i = 0; i < planned.stage_count; i++) group["stages"].push_back(planned.first_stage + i);
+    ordered_json group{{"stages", stages_json(planned.first_stage, planned.stage_count)},
+                       {"schedule", print_schedule(planned.schedule)}};
     group["knobs"] = ordered_json::array();
     for (const Knob &knob : knobs(plan, planned)) {
         group["knobs"].push_back({{"name", knob.name},
@@ -114,6 +109,17 @@ ordered_json group_json(const Plan &plan, const PlannedGroup &planned) {
 }
 
 }  // namespace
+
+std::string stages_text(int first, int count) {
+    if (count == 1) return fmt::format("stage {}", first);
+    return fmt::format("stages {} to {}", first, first + count - 1);
+}
+
+ordered_json stages_json(int first, int count) {
+    ordered_json stages = ordered_json::array();
+    for (int i = 0; i < count; i++) stages.push_back(first + i);
+    return stages;
+}
 
 std::string plan_text(const Result<Plan> &plan, const Target &target) {
     if (!plan) return fmt::format("plan for {}\n  none: {}\n", target.full_name(), plan.error().message);

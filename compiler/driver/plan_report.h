@@ -10,6 +10,10 @@
 
 namespace convc {
 
+// How reports name a group: "stage 0", "stages 1 to 2"; [0], [1, 2].
+std::string stages_text(int first, int count);
+nlohmann::ordered_json stages_json(int first, int count);
+
 // `plan` is what the planner said of the layer for this target: a plan, or why there is none.
 std::string plan_text(const Result<Plan> &plan, const Target &target);
 

@@ -149,4 +149,28 @@ Result<std::vector<Plan>> Session::plan(const Program &program, const Target &ta
     return already_shown();
 }
 
+Result<Plan> Session::plan_with(const Program &program, const CheckedLayer &checked, const Target &target,
+                                const std::string &schedules) {
+    const SourceFile statement{
+        "<schedule>", fmt::format("schedule {} on \"{}\" = {}\n", checked.layer.name, target.full_name(), schedules)};
+    Diagnostics of_layers, of_statement;  // the layers' own have been shown
+    const ast::Module layers = parse_module(program.file, of_layers), pins = parse_module(statement, of_statement);
+    const SchedulesFile beside{pins, of_statement};
+    const CheckedModule module = check_module(layers, of_layers, lets_, &beside);
+    std::vector<const PinnedSchedule *> pinned;
+    for (const PinnedSchedule &each : module.schedules) {
+        if (each.beside) pinned.push_back(&each);
+    }
+    if (!of_statement.has_errors() && pinned.size() != 1) {
+        return Error{Failure::usage, fmt::format("'{}' is more than the schedules of one layer", excerpt(schedules))};
+    }
+    if (!of_statement.has_errors()) {
+        Result<Plan> plan = make_pinned_plan(checked.layer, target, pinned[0]->groups);
+        if (plan) return plan;
+        of_statement.report(pinned[0]->range, diagnostic::unusable_schedule, plan.error().message);
+    }
+    console_.show(statement, of_statement);
+    return already_shown();
+}
+
 }  // namespace convc

@@ -52,6 +52,11 @@ public:
     // is already_shown().
     Result<std::vector<Plan>> plan(const Program &program, const Target &target);
 
+    // A plan with these schedules, written as behind a `schedule` statement's `=`. What is wrong with them is shown as
+    // it is for such a statement, and the result is already_shown().
+    Result<Plan> plan_with(const Program &program, const CheckedLayer &checked, const Target &target,
+                           const std::string &schedules);
+
     Console &console() { return console_; }
 
 private:

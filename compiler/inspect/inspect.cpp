@@ -1,10 +1,9 @@
 #include "compiler/inspect/inspect.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
-#include <tuple>
+#include <utility>
 
 #include "compiler/codegen/function_name.h"
 #include "compiler/inspect/function_code.h"
@@ -76,19 +75,29 @@ Result<GroupCode> group_code(const std::string &root, const Functions &functions
 
 }  // namespace
 
-// How often a loop turns is not in the code; what is: a turn of a loop around it is many of its own. Sums are where
-// convolutions spend their time, so the loop counts most that has the most multiply-adds, eight times as many where it
-// lies one loop deeper. One that selects lanes comes behind all that do not: it is a border's or a transform's, or runs
-// where a weight is NaN or infinite, beside a loop that does the same work otherwise. Of equal ones it is the shorter.
+// How often a loop turns is not in the code. What is:
+//
+// - Sums are where convolutions spend their time. Their loops have many multiply-adds, which are a large share of their
+//   instructions; borders have few.
+// - A loop with more loops around it turns more often. But no more than the depth itself counts: LLVM makes one loop of
+//   several over taps and channels, so that sums may lie less deep than what follows them.
+// - A loop over a sum stores nothing but what it spills. One that stores is a transform of Winograd's, whose
+// multiply-adds
+//   are many, and which turns once for many turns of the sums; or a sum that is unrolled, where there is no other.
+// - One that selects lanes is a border's or a transform's, or runs where a weight is NaN or infinite, beside a loop
+// that
+//   does the same work otherwise.
+//
 // Where nothing multiplies and adds (a shuffle), instructions count instead.
 const InnerLoop *GroupCode::hottest() const {
-    constexpr double turns = 8;
-    const auto rank = [](const InnerLoop &loop) {
-        const double around = std::pow(turns, loop.depth);
-        const double sums = loop.multiply_adds * around;
-        return std::tuple(sums > 0 && loop.selects == 0, sums,
-                          sums > 0 ? -loop.instructions : loop.instructions * around);
+    constexpr double of_storing = 0.25, of_selecting = 1.0 / 16;
+    const auto weight = [](const InnerLoop &loop) {
+        const double share = static_cast<double>(loop.fmas) / loop.instructions;
+        const bool stores = loop.stores > loop.spill_stores;
+        return loop.multiply_adds * share * loop.depth * (stores ? of_storing : 1) *
+               (loop.selects > 0 ? of_selecting : 1);
     };
+    const auto rank = [&](const InnerLoop &loop) { return std::pair(weight(loop), loop.instructions * loop.depth); };
     const auto hottest = std::max_element(loops.begin(), loops.end(),
                                           [&](const InnerLoop &a, const InnerLoop &b) { return rank(a) < rank(b); });
     return hottest == loops.end() ? nullptr : &*hottest;

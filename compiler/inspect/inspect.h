@@ -69,6 +69,6 @@ struct LoopCycles {
 Result<LoopCycles> loop_cycles(const InnerLoop &loop, const Target &target);
 
 // Why a candidate's code is not worth running; nullopt where nothing speaks against it. For a tuner, which has others.
-std::optional<std::string> code_rejection(const std::vector<GroupCode> &groups);
+std::optional<std::string> code_rejection(const std::vector<GroupCode> &groups, const Target &target);
 
 }  // namespace convc

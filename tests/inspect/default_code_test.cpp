@@ -34,7 +34,7 @@ void check_code(const Plan &plan) {
     const Result<std::vector<GroupCode>> groups = inspect_kernel(*kernel);
     ASSERT_TRUE(groups) << groups.error().message;
     ASSERT_EQ(groups->size(), plan.groups.size());
-    EXPECT_EQ(code_rejection(*groups).value_or(""), "");
+    EXPECT_EQ(code_rejection(*groups, plan.target).value_or(""), "");
     for (const GroupCode &group : *groups) {
         if (group.hottest() == nullptr) continue;
         const Result<LoopCycles> cycles = loop_cycles(*group.hottest(), plan.target);

@@ -136,7 +136,9 @@ private:
     ordered_json compile(const std::string &schedules, const std::string &symbol) {
         const Kernel kernel = kernel_of(schedules, symbol);
         if (is_default(schedules)) return ordered_json::object();
-        if (const auto reason = code_rejection(value_of(inspect_kernel(kernel)))) throw Answer{"rejected", *reason};
+        if (const auto reason = code_rejection(value_of(inspect_kernel(kernel)), target_)) {
+            throw Answer{"rejected", *reason};
+        }
         return ordered_json::object();
     }
 
