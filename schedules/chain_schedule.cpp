@@ -259,7 +259,7 @@ Schedule chain_default_schedule(const StageGroup &group, const Target &target) {
 // Tiles of a stage are chosen without the strip's width in mind, which later knobs would change: whole rows.
 std::vector<int64_t> chain_worthwhile(const KernelRequest &so_far, const Knob &knob) {
     constexpr std::string_view columns = "columns";
-    if (!knob.name.starts_with(columns)) return usual_values(knob, so_far.target);
+    if (!knob.name.starts_with(columns)) return usual_values(so_far, knob);
     for (const ChainLink &link : chain_links(so_far.group)) {
         if (knob.name != fmt::format("columns{}", link.stage)) continue;
         const int64_t width = extent_along(so_far.group.stage(link.stage).output, view_width);

@@ -345,7 +345,7 @@ double time(const StageGroup &whole, const Target &target) {
 
 std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
     const StageGroup group = convolution_of(so_far.group);
-    if (knob.name != "columns") return usual_values(knob, so_far.target);
+    if (knob.name != "columns") return usual_values(so_far, knob);
     const int64_t width = width_of_tiles(group), channels = group_channels(group.stage(0));
     const int64_t vectors = *so_far.schedule.knob("vectors");
     if (!has_pixel_vectors(so_far.schedule)) return good_columns(vectors, knob, channels, width, so_far.target);

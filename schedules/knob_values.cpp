@@ -7,13 +7,15 @@
 namespace convc {
 namespace {
 
-// One part, and multiples of the threads, which then have equal shares.
-std::vector<int64_t> parallel_values(const Knob &knob, const Target &target) {
+// One part, and multiples of the threads, which then have equal shares; of two such knobs, the product. A single part
+// altogether stays: it is the fastest for what takes a microsecond.
+std::vector<int64_t> parallel_values(const KernelRequest &so_far, const Knob &knob) {
     constexpr int64_t most_a_thread = 8;
-    const int64_t threads = planned_threads(target);
+    const int64_t threads = planned_threads(so_far.target);
+    const int64_t others = knob.name == "channel_parts" ? so_far.schedule.knob("parts").value_or(1) : 1;
     std::vector<int64_t> values;
     if (knob.low <= 1) values.push_back(1);
-    for (int64_t parts = threads; parts <= std::min(knob.high, most_a_thread * threads); parts *= 2) {
+    for (int64_t parts = threads; parts <= knob.high && parts * others <= most_a_thread * threads; parts *= 2) {
         if (parts > 1) values.push_back(parts);
     }
     return values;
@@ -29,9 +31,9 @@ std::vector<int64_t> powers_of_two(const Knob &knob, int64_t most) {
 
 }  // namespace
 
-std::vector<int64_t> usual_values(const Knob &knob, const Target &target) {
-    constexpr int64_t short_range = 16, small = 8, most_unrolled = 8;
-    if (knob.name == "parts" || knob.name == "channel_parts") return parallel_values(knob, target);
+std::vector<int64_t> usual_values(const KernelRequest &so_far, const Knob &knob) {
+    constexpr int64_t short_range = 16, small = 8, most_unrolled = 4;
+    if (knob.name == "parts" || knob.name == "channel_parts") return parallel_values(so_far, knob);
     if (knob.name == "unroll") return powers_of_two(knob, most_unrolled);
     std::vector<int64_t> values;
     const bool is_short = knob.high - knob.low < short_range;
@@ -58,7 +60,7 @@ std::vector<int64_t> good_columns(int64_t vectors, const Knob &columns, int64_t 
 }
 
 std::vector<int64_t> values_worth_trying(const Algorithm &algorithm, const KernelRequest &so_far, const Knob &knob) {
-    return algorithm.worthwhile ? algorithm.worthwhile(so_far, knob) : usual_values(knob, so_far.target);
+    return algorithm.worthwhile ? algorithm.worthwhile(so_far, knob) : usual_values(so_far, knob);
 }
 
 }  // namespace convc

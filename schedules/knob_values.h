@@ -8,9 +8,10 @@
 
 namespace convc {
 
-// Where an algorithm has nothing else to say: of parallel parts, what threads can share; powers of two of `unroll`; all
-// of a short range; of a longer one small numbers, ever larger steps, and its end.
-std::vector<int64_t> usual_values(const Knob &knob, const Target &target);
+// Where an algorithm has nothing else to say: of parallel parts, what threads can share, and of parts along channels
+// what they can share beside the parts that stand in the request's schedule; powers of two of `unroll`; all of a short
+// range; of a longer one small numbers, ever larger steps, and its end.
+std::vector<int64_t> usual_values(const KernelRequest &so_far, const Knob &knob);
 
 // The columns of register tiles with so many vectors that are not much slower than the best tile for these channels and
 // pixels, by the machine model. None where no tile of so many vectors is.

@@ -472,7 +472,7 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
             values.push_back(std::min(high, rows) * value("rows"));
         }
     } else {
-        return usual_values(knob, so_far.target);
+        return usual_values(so_far, knob);
     }
     std::sort(values.begin(), values.end());
     values.erase(std::unique(values.begin(), values.end()), values.end());

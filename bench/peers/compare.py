@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from bench.peers import measure, network, report, roofline
-from bench.peers.process import PEERS, ROOT, Worker, WorkerFailed, start_peer
+from bench.peers.process import OURS, OURS_DEFAULT, PEERS, ROOT, Worker, WorkerFailed, start_peer
 
 SUITES = ROOT / "bench" / "suites"
 CHANNELS_FIRST = {"nwc": "ncw", "nhwc": "nchw", "ndhwc": "ncdhw"}
@@ -186,7 +186,7 @@ def main():
         ours = [str(build / "bench" / "convc_bench_worker")]
         threads = len(os.sched_getaffinity(0))
         machine_worker = Worker("machine", ours, threads, log)
-        workers = [Worker("convc", ours, threads, log)]
+        workers = [Worker(OURS, ours, threads, log), Worker(OURS_DEFAULT, [*ours, "--default"], threads, log)]
         workers += [start_peer(peer, build / "peers", options.onednn_tbb, threads, log) for peer in peers]
         try:
             entries, context = run(options, layers, peers, workers, machine_worker)

@@ -8,11 +8,14 @@
 //     ...}
 //     {"do": "burst"}    ->  {"gflops": of multiply-adds over the last 5 ms, "round_trip": nanoseconds between cores}
 //     {"do": "clear_caches"}  ->  {}
+//
+// With the argument --default, every layer has its default schedule, whatever was tuned.
 #include <fmt/format.h>
 
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "bench/peers/worker.h"
 #include "compiler/driver/files.h"
@@ -43,6 +46,9 @@ void write(const std::string &folder, const std::string &name, const std::vector
 
 class Convc : public Library {
 public:
+    // Of a layer's schedules, the default alone, or the one that users get.
+    explicit Convc(bool default_alone) : default_alone_(default_alone) {}
+
     Json prepare(const Json &request) override {
         release();
         Plan plan = plan_of(request.at("source"));
@@ -79,15 +85,17 @@ public:
     }
 
 private:
-    static Plan plan_of(const std::string &source) {
+    Plan plan_of(const std::string &source) const {
         Console console;
         Session session(console, {});
         const Program program = value_of(session.check(source));
         if (program.selected.size() != 1) throw Failed{fmt::format("{} is not one layer", source)};
-        return value_of(plan_layer(program, *program.selected[0], host_target()));
+        const CheckedLayer &checked = *program.selected[0];
+        return value_of(default_alone_ ? make_plan(checked.layer, host_target())
+                                       : plan_layer(program, checked, host_target()));
     }
 
-    static Json write_data(const std::string &source, const std::string &folder) {
+    Json write_data(const std::string &source, const std::string &folder) const {
         const Layer layer = plan_of(source).layer;
         const LayerData data = value_of(make_data(layer, {}));
         std::vector<ReferenceTensor> inputs, parameters;
@@ -124,6 +132,7 @@ private:
                 {"l2_bytes", target.l2_bytes},  {"l3_bytes", target.l3_bytes}};
     }
 
+    bool default_alone_;
     std::unique_ptr<FmaPeak> peak_;
     std::unique_ptr<LayerData> data_;
     std::optional<KernelCall> call_;
@@ -132,8 +141,8 @@ private:
 }  // namespace
 }  // namespace convc::bench
 
-int main() {
-    convc::bench::Convc convc;
+int main(int argc, char **argv) {
+    convc::bench::Convc convc(argc > 1 && std::string_view(argv[1]) == "--default");
     convc::bench::serve(convc);
     return 0;
 }

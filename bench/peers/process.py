@@ -11,6 +11,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+# convc in two processes: as users have it, and with every layer's default schedule.
+OURS, OURS_DEFAULT = "convc", "default"
+
+
 class WorkerFailed(Exception):
     """The process has ended."""
 

@@ -7,6 +7,7 @@ import pathlib
 import tomllib
 
 from bench.peers import network, steadiness
+from bench.peers.process import OURS, OURS_DEFAULT
 
 EQUAL = 0.97  # of the best peer's speed: within a noisy machine's error
 
@@ -27,20 +28,24 @@ def attainable(entry):
 
 
 def own(entry):
-    return entry["results"]["convc"]
+    return entry["results"][OURS]
+
+
+def peers_of(names):
+    return [name for name in names if name not in (OURS, OURS_DEFAULT)]
 
 
 def best_peer(entry):
     """(name, seconds) of the fastest, or None."""
-    times = {name: result["minimum"] for name, result in entry["results"].items()
-             if name != "convc" and "minimum" in result}
+    results = entry["results"]
+    times = {name: results[name]["minimum"] for name in peers_of(results) if "minimum" in results[name]}
     return min(times.items(), key=lambda item: item[1]) if times else None
 
 
-def ratio(entry):
+def ratio(entry, name=OURS):
     """Above 1 where convc is faster than every peer."""
-    best = best_peer(entry)
-    return best[1] / own(entry)["minimum"] if best and "minimum" in own(entry) else math.nan
+    best, result = best_peer(entry), entry["results"].get(name, {})
+    return best[1] / result["minimum"] if best and "minimum" in result else math.nan
 
 
 def gflops(entry, seconds):
@@ -96,14 +101,15 @@ def families(entries):
 
 
 def summaries(entries):
-    """(family, geometric mean, lowest ratio, layers) and the whole at the end."""
+    """(family, geometric mean, that of default schedules, lowest ratio, layers) and the whole at the end."""
     groups = families(entries)
     if len(groups) > 1:
         groups["all"] = entries
     for name, group in groups.items():
         ratios = [value for value in map(ratio, group) if not math.isnan(value)]
+        by_default = [value for value in (ratio(entry, OURS_DEFAULT) for entry in group) if not math.isnan(value)]
         if ratios:
-            yield name, geometric_mean(ratios), min(ratios), len(ratios)
+            yield name, geometric_mean(ratios), geometric_mean(by_default), min(ratios), len(ratios)
 
 
 def total_seconds(entries, library):
@@ -118,10 +124,10 @@ def total_seconds(entries, library):
 def network_total(name, entries, size):
     """What the measured layers of a network add up to; the whole network has `size` layers."""
     seconds = {library: total_seconds(entries, library) for library in columns(entries)}
-    peers = [total for library, total in seconds.items() if library != "convc" and total is not None]
+    peers = [seconds[library] for library in peers_of(seconds) if seconds[library] is not None]
     return {"network": name, "layers": network.count(entries), "all_layers": size,
             "real_flops": network.total(entries, "real_flops"), "nominal_flops": network.total(entries, "nominal_flops"),
-            "seconds": seconds, "ratio": min(peers) / seconds["convc"] if peers and seconds["convc"] is not None else None}
+            "seconds": seconds, "ratio": min(peers) / seconds[OURS] if peers and seconds[OURS] is not None else None}
 
 
 def network_totals(entries, sizes):
@@ -163,8 +169,9 @@ class Table:
 
 def summary_text(entries):
     width = max(12, *map(len, families(entries)))
-    lines = ["", f"{'family':{width}}  geometric mean  lowest  layers"]
-    lines += [f"{name:{width}}  {mean:14.2f}  {low:6.2f}  {count:6}" for name, mean, low, count in summaries(entries)]
+    lines = ["", f"{'family':{width}}  geometric mean  by default  lowest  layers"]
+    lines += [f"{name:{width}}  {mean:14.2f}  {default:10.2f}  {low:6.2f}  {count:6}"
+              for name, mean, default, low, count in summaries(entries)]
     return "\n".join(lines)
 
 
@@ -221,16 +228,17 @@ def markdown(entries, context, picture):
         "beforehand, in the layout that it prefers, each result verified before it is timed. *Ratio* is the best "
         f"peer's time by convc's: above 1 convc is fastest, {EQUAL} counts as equal. *GFLOP* and the percentages count real "
         "multiply-adds, without taps in padding (nominal ones behind *of*); fast algorithms can exceed 100 %. "
-        "*Workspace* is the scratch memory of a call, *schedule* where convc's comes from. bench/README.md has the method.",
+        "*Workspace* is the scratch memory of a call, *schedule* where convc's comes from; *default* is convc with the "
+        "default schedule. bench/README.md has the method.",
         "",
         f"FMA peak {machine['fma_peak']:.0f} GFLOP/s ({machine['fma_peak_one_thread']:.0f} with one thread), L2 "
         f"{machine['l2']:.0f}, L3 {machine['l3']:.0f}, DRAM {machine['dram']:.0f} GB/s; a cache line between cores "
         f"and back {round_trips(entries)} ns. "
         + "; ".join(f"{name} {version}" for name, version in context["versions"].items()) + ".",
         "",
-        *markdown_table([["family", "geometric mean", "lowest", "layers"],
-                         *([name, f"{mean:.2f}", f"{low:.2f}", str(count)]
-                           for name, mean, low, count in summaries(entries))]),
+        *markdown_table([["family", "geometric mean", "by default schedules", "lowest", "layers"],
+                         *([name, f"{mean:.2f}", f"{default:.2f}", f"{low:.2f}", str(count)]
+                           for name, mean, default, low, count in summaries(entries))]),
         "",
         f"![Roofline of this run]({picture})",
     ]

@@ -48,12 +48,20 @@ class Report(unittest.TestCase):
 
     def test_means_are_geometric_by_family_and_over_all(self):
         entries = [entry("a", 1e-3, {"x": 1e-3}), entry("b", 1e-3, {"x": 4e-3}), entry("c", 1e-3, {"x": 2e-3}, "1x1")]
-        rows = {name: (mean, low, count) for name, mean, low, count in report.summaries(entries)}
+        entries[1]["results"]["default"] = {"minimum": 2e-3, "median": 2e-3, "note": ""}
+        rows = {name: (mean, low, count) for name, mean, _, low, count in report.summaries(entries)}
         self.assertAlmostEqual(rows["dense"][0], 2)
         self.assertAlmostEqual(rows["dense"][1], 1)
         self.assertAlmostEqual(rows["1x1"][0], 2)
         self.assertAlmostEqual(rows["all"][0], 2)
         self.assertEqual(rows["all"][2], 3)
+        self.assertAlmostEqual(next(iter(report.summaries(entries)))[2], 2)
+
+    def test_convc_with_default_schedules_is_no_peer(self):
+        tuned = entry("a", 1e-3, {"x": 2e-3}, "net")
+        tuned["results"]["default"] = {"minimum": 1.5e-3, "median": 1.5e-3, "note": ""}
+        self.assertEqual(report.best_peer(tuned), ("x", 2e-3))
+        self.assertAlmostEqual(report.network_totals([tuned], {"net": 1})[0]["ratio"], 2)
 
     def test_a_loss_has_its_reason_where_that_is_known(self):
         self.assertEqual(list(report.losses([entry("a", 2e-3, {"x": 1e-3})])), ["- dense/a: 0.50 of x ()"])

@@ -22,19 +22,19 @@ struct Considered {
 // In the table's order, which is the order of preference.
 std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned) {
     const StageGroup group{&plan.layer, planned.first_stage, planned.stage_count};
-    const bool pinned = plan.origin == Plan::Origin::pinned;
+    const bool by_default = plan.origin == Plan::Origin::standard;
     std::vector<Considered> all;
     for (const Algorithm &algorithm : schedule_table()) {
         Considered row{std::string(algorithm.name), algorithm.name == planned.schedule.algorithm, ""};
         if (row.taken) {
-            row.reason = pinned ? "pinned" : "the first that computes it";
+            row.reason = by_default ? "the first that computes it" : plan.origin_name();
         } else if (const auto refusal = algorithm.refusal(group, plan.target)) {
             row.reason = *refusal;
         } else if (const auto reluctance = algorithm.is_reluctant(group, plan.target)) {
             row.reason = "computes it too, but " + *reluctance;
         } else {
             row.reason = fmt::format("computes it too, but {} is {}", planned.schedule.algorithm,
-                                     pinned ? "pinned" : "preferred");
+                                     by_default ? "preferred" : plan.origin_name());
         }
         all.push_back(std::move(row));
     }
@@ -44,7 +44,7 @@ std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned
 // Why the group does not go on with the next stages, a line each.
 std::vector<std::string> not_fused(const Plan &plan, const PlannedGroup &planned) {
     std::vector<std::string> lines;
-    if (plan.origin == Plan::Origin::pinned) return lines;
+    if (plan.origin != Plan::Origin::standard) return lines;
     const int left = static_cast<int>(plan.layer.stages.size()) - planned.first_stage;
     for (const Algorithm &algorithm : schedule_table()) {
         for (int count = std::min(left, algorithm.most_stages); count > planned.stage_count; count--) {

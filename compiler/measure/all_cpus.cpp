@@ -3,8 +3,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -22,12 +20,11 @@ std::vector<int> allowed_cpus() {
     return cpus;
 }
 
-// Of thread 0, the calling one.
-void stay_on(int cpu, pid_t thread = 0) {
+void stay_on(int cpu) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
-    (void)sched_setaffinity(thread, sizeof(set),
+    (void)sched_setaffinity(0, sizeof(set),
                             &set);  // where it is not allowed the measurement is merely less steady
 }
 
@@ -49,18 +46,6 @@ void on_all_cpus(int threads, const std::function<void(int)> &work) {
         });
     }
     for (std::thread &worker : workers) worker.join();
-}
-
-void keep_threads_apart() {
-    static const std::vector<int> cpus = allowed_cpus();  // before the first thread was kept on one of them
-    if (cpus.empty()) return;
-    std::vector<pid_t> threads;
-    std::error_code error;
-    for (const auto &entry : std::filesystem::directory_iterator("/proc/self/task", error)) {
-        threads.push_back(static_cast<pid_t>(std::strtol(entry.path().filename().c_str(), nullptr, 10)));
-    }
-    std::sort(threads.begin(), threads.end());  // the first is the one that calls kernels
-    for (size_t i = 0; i < threads.size(); i++) stay_on(cpus[i % cpus.size()], threads[i]);
 }
 
 }  // namespace convc

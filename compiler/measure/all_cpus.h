@@ -12,8 +12,4 @@ int useful_threads(int threads);
 // start on their creator's, and take longer than a short measurement to spread.
 void on_all_cpus(int threads, const std::function<void(int)> &work);
 
-// Keeps each thread that this process has now on a CPU of its own, as far as there are enough: the scheduler moves
-// threads between CPUs, and a kernel's part then waits for its data. Where that is not allowed, nothing happens.
-void keep_threads_apart();
-
 }  // namespace convc

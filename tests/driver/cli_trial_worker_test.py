@@ -1,7 +1,9 @@
-"""What `convc trial-worker` answers to `compile`: a candidate whose code is not worth running is rejected, the default
-never."""
+"""What `convc trial-worker` answers: to `compile`, that code which is not worth running is rejected; to `time`, what a
+kernel takes on all CPUs."""
 
 import json
+import os
+import pathlib
 import subprocess
 import unittest
 
@@ -30,6 +32,33 @@ class Compile(CliTest):
         self.assertEqual(good, {})
         self.assertRegex(spilling["rejected"], r"^its inner loop of \d+ multiply-adds spills \d+ vector registers, ")
         self.assertIn("refused", impossible)
+
+
+class Time(CliTest):
+    def test_kernels_are_timed_on_all_cpus(self):
+        layer = "f32 nhwc[1, 56, 56, 64] -> conv(64, 3x3, pad=1)"
+        plan = json.loads(self.convc("explain", layer, "--plan", "--json")[0])["plan"]
+        schedule = plan["groups"][0]["schedule"]
+        process = self.start("trial-worker", stdin=subprocess.PIPE)
+
+        def ask(what, **arguments):
+            process.stdin.write(json.dumps({"do": what, **arguments}).encode() + b"\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        try:
+            ask("prepare", layer=layer, target=plan["target"], folder=str(self.folder / "kernels"))
+            for cold in (False, True, False):  # what one does must not be in the next one's way
+                answer = ask("time", schedules=[schedule, schedule], seconds=0.02, cold=cold)
+                self.assertEqual(len(answer["seconds"]), 2)
+            threads = [thread.name for thread in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
+            cpus = os.sched_getaffinity(0)
+            self.assertGreaterEqual(len(threads), len(cpus))
+            for thread in threads:
+                self.assertEqual(os.sched_getaffinity(int(thread)), cpus)
+        finally:
+            process.kill()
+            process.communicate()
 
 
 if __name__ == "__main__":

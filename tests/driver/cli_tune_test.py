@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 import unittest
@@ -146,6 +147,23 @@ class Tune(CliTest):
         lines = [set((self.folder / name).read_text().splitlines()[1:]) for name in ("1", "2")]
         self.assertFalse(lines[0] & lines[1])
         self.assertEqual(lines[0] | lines[1], set((self.folder / "whole").read_text().splitlines()[1:]))
+
+    def test_shards_under_gnu_parallel_find_what_one_process_finds(self):
+        self.write("net.conv", FILE.replace("-> conv(8, 1x1)", "") + "layer c(x: f32 nhwc[1, 5, 5, 8]) = conv(16, 1x1)\n")
+        self.tune("--effort", "exhaustive", "-o", "whole")
+        # The first try of shard 2 is killed in the middle; the database keeps what it has done.
+        self.write("shard.sh", f"""
+            set -- {os.environ["CONVC"]} tune net.conv --effort exhaustive --database t.db --shard $1/2 \\
+                --worker {sys.executable} {FAKE}
+            case "$*" in *2/2*) mkdir died 2>/dev/null && exec timeout -s KILL 1.5 "$@";; esac
+            exec "$@"
+        """)
+        done = subprocess.run(["parallel", "--jobs", "2", "--retries", "3", "sh", "shard.sh", ":::", "1", "2"],
+                              cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue((self.folder / "died").exists())
+        lines = [sorted((self.folder / name).read_text().splitlines()) for name in ("whole", "net.schedules")]
+        self.assertEqual(*lines)
 
     def test_shards_that_write_to_one_file_lose_nothing(self):
         layers = "".join(f"layer l{i}(x: f32 nhwc[1, 6, 6, 8]) = conv({8 + i}, 1x1)\n" for i in range(12))

@@ -30,7 +30,6 @@
 #include "compiler/driver/layer_run.h"
 #include "compiler/driver/verbs/verb.h"
 #include "compiler/inspect/inspect.h"
-#include "compiler/measure/all_cpus.h"
 #include "compiler/measure/bandwidth.h"
 #include "compiler/plan/host_target.h"
 #include "compiler/plan/plan.h"
@@ -204,7 +203,6 @@ private:
     ordered_json time(const std::vector<std::string> &schedules, double seconds, bool cold) {
         // Prepared before the first is timed: what that reads and writes would disturb it.
         for (const std::string &text : schedules) call_of(text).run();
-        keep_threads_apart();
         ordered_json minima = ordered_json::array();
         for (const std::string &text : schedules) {
             KernelCall &call = call_of(text);

@@ -29,7 +29,7 @@ namespace {
 struct Options {
     CommonOptions common;
     std::vector<std::string> files;
-    std::string budget, effort = "normal", only, database, shard = "1/1", target = "host", output, bundle, report;
+    std::string budget, effort, only, database, shard = "1/1", target = "host", output, bundle, report;
     std::vector<std::string> worker{"/proc/self/exe", "trial-worker"};
     int trials = 0, threads = 0;
 };
@@ -62,8 +62,10 @@ private:
 };
 
 int trials_of(const Options &options) {
+    constexpr int quick = 40, normal = 160, all = 1'000'000;
     if (options.trials > 0) return options.trials;
-    return options.effort == "quick" ? 40 : options.effort == "normal" ? 160 : 1'000'000;
+    if (options.effort.empty()) return options.budget.empty() ? normal : all;
+    return options.effort == "quick" ? quick : options.effort == "normal" ? normal : all;
 }
 
 // As the `schedule` statements name it: for this machine exactly; for a target that was named, as it was.
@@ -249,7 +251,8 @@ void add_tune(CLI::App &program, ChosenVerb &chosen) {
     verb->add_option("--trials", options->trials, "of a layer; in place of --effort")
         ->type_name("N")
         ->check(CLI::Range(1, 1'000'000).description(""));
-    verb->add_option("--effort", options->effort, "quick (40 trials a layer), normal (160) or exhaustive (all)")
+    verb->add_option("--effort", options->effort,
+                     "quick (40 trials a layer), normal (160, what it is without a budget) or exhaustive (all)")
         ->check(CLI::IsMember({"quick", "normal", "exhaustive"}).description(""));
     verb->add_option("--target", options->target, "host, or another one whose code this machine runs; of a bundle, any")
         ->type_name("T");
