@@ -21,6 +21,7 @@ struct TrialRunnerOptions {
     double compile_seconds = 60;   // a candidate that takes longer is dropped
     double repeat_seconds = 0.02;  // of one timing
     int repeats = 3;               // of a candidate that may be the best
+    int confirming = 6;            // of one that seems to be, beside those
     int final_repeats = 8;         // of the few that it is chosen from
     int cpus = 0;                  // that kernels are timed on; 0: all
 };
@@ -43,8 +44,10 @@ public:
     std::vector<std::optional<Trial>> compile(const std::vector<std::string> &schedules,
                                               const std::vector<std::string> &symbols = {});
 
-    // Checks and times one. `worthwhile` is what it may take, to the baseline's time, without being dropped early.
-    Trial measure(const std::string &schedules, double worthwhile);
+    // Checks and times one. `best` is the least time, to the baseline's, of those before: one that is far from it is
+    // dropped early, and one that seems to be faster is timed for longer, for a baseline that was disturbed makes any
+    // schedule look fast.
+    Trial measure(const std::string &schedules, double best);
 
     // Times one that was right before, for longer, with warm caches and with cold ones.
     Final measure_again(const std::string &schedules);
@@ -59,7 +62,7 @@ private:
     struct Turns {
         double baseline, own;  // seconds, the minima
     };
-    // Nothing after a failure, which `trial` then says.
+    // Nothing after a failure, which `trial` then says. Ends early once it takes more than `worthwhile`, to the baseline.
     std::optional<Turns> time_in_turns(Trial &trial, int repeats, bool cold, double worthwhile);
     double check_seconds() const;
 

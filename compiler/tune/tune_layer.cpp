@@ -19,7 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double least_gain = 1.02;    // a schedule has to be so much faster than the one there is
-constexpr double worth_repeats = 1.3;  // to the best, or a trial is cut short
 constexpr size_t most_finalists = 5;
 constexpr double as_good = 1.01;
 constexpr double for_trials = 0.85;  // of the time; the rest is for the finals
@@ -191,7 +190,7 @@ private:
         const std::vector<std::optional<Trial>> failures = runner_.compile(texts);
         for (size_t i = 0; i < schedules.size(); i++) {
             if (is_over()) return release(part, texts, i);
-            Trial trial = failures[i] ? *failures[i] : runner_.measure(texts[i], worth_repeats * best_relative_);
+            Trial trial = failures[i] ? *failures[i] : runner_.measure(texts[i], best_relative_);
             trial.key = key_of(part, texts[i]);
             if (Status status = database_.record(trial); !status) return status.error();
             tell(search, schedules[i], trial);
