@@ -83,6 +83,7 @@ std::vector<double> numbers_of(const std::string &text, const std::string &patte
         return std::vector<double>(10, NAN);
     }
     std::vector<double> numbers;
+    numbers.reserve(match.size());
     for (size_t i = 1; i < match.size(); i++) numbers.push_back(std::stod(match[i]));
     return numbers;
 }
@@ -261,6 +262,7 @@ TEST(TuneReportTest, PartsOfAChainAreSetApart) {
 
 TEST(TuneReportTest, ThinningKeepsTheFastestAndSomeAllAlong) {
     std::vector<MadeTrial> trials;
+    trials.reserve(1000);
     for (int i = 0; i < 1000; i++) trials.push_back(trial_of("direct(rows=1)", i == 777 ? 0.5 : 1 + i * 1e-3));
     const TuneReport report = one_layer(std::move(trials));
     const TrialGroup group = trial_groups(report.layers.front()).front();

@@ -120,6 +120,7 @@ std::string failures_table(const TrialGroup &group) {
     }
     if (kinds.empty()) return "";
     std::vector<FailureKind> sorted;
+    sorted.reserve(kinds.size());
     for (const auto &[key, kind] : kinds) sorted.push_back(kind);
     std::stable_sort(sorted.begin(), sorted.end(), [](const auto &a, const auto &b) { return a.count > b.count; });
     const size_t left_out = sorted.size() - std::min(sorted.size(), most_failures);

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdint>
 #include <map>
 
 #include "compiler/tune/report/markup.h"
@@ -19,9 +19,9 @@ std::vector<double> even_ticks(double low, double high, size_t most) {
     for (const double step : {1.0, 2.0, 5.0, 10.0, 20.0}) {
         ticks.clear();
         const double distance = step * decade;
-        for (double i = std::ceil(low / distance); i * distance <= high * (1 + 1e-12); i++) {
-            ticks.push_back(i * distance);
-        }
+        const auto first = static_cast<int64_t>(std::ceil(low / distance));
+        const auto last = static_cast<int64_t>(std::floor(high / distance * (1 + 1e-12)));
+        for (int64_t i = first; i <= last; i++) ticks.push_back(static_cast<double>(i) * distance);
         if (ticks.size() <= most) break;
     }
     return ticks;
@@ -33,7 +33,8 @@ std::vector<double> decade_ticks(double low, double high, size_t most) {
     std::vector<double> ticks;
     for (const std::vector<double> &choice : choices) {
         ticks.clear();
-        for (double decade = std::floor(std::log10(low)); decade <= std::log10(high); decade++) {
+        const int first = static_cast<int>(std::floor(std::log10(low)));
+        for (int decade = first; decade <= std::log10(high); decade++) {
             for (const double digit : choice) {
                 const double tick = digit * std::pow(10, decade);
                 if (tick >= low && tick <= high) ticks.push_back(tick);

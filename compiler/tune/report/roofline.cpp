@@ -143,7 +143,8 @@ private:
             "<text class=\"small left\" transform=\"translate({} {}) rotate({})\" y=\"{}\">{}</text>\n",
             pixels(begin.x), pixels(begin.y), pixels(angle * 180 / std::numbers::pi), pixels(above), escaped(label)));
         const double length = character_width * static_cast<double>(label.size());
-        for (double along = 0; along < length; along += line_height) {
+        for (int i = 0; i * line_height < length; i++) {
+            const double along = i * line_height;
             const Point point{begin.x + along * std::cos(angle), begin.y + along * std::sin(angle) + above - 4};
             taken_.push_back({point.x - 6, point.y - 6, point.x + 12, point.y + 6});
         }

@@ -68,11 +68,13 @@ text.right { text-anchor: end; }
 .family0 { color: #3f8ae0; } .family1 { color: #e0822b; } .family2 { color: #36a269; } .family3 { color: #9668d8; }
 .family4 { color: #1f9fa8; } .family5 { color: #d65454; } .family6 { color: #c45f9e; } .family7 { color: #8c8f2a; }
 .family8 { color: #7a828e; }
+@page { size: landscape; margin: 12mm; }
 @media print {
   body { padding: 0; max-width: none; font-size: 11px; }
   .scroll { overflow: visible; }
   table { font-size: 10px; }
-  .wide { min-width: 0; }
+  code { font-size: 9px; }
+  .wide { min-width: 90px; }
   h2, h3, h4 { break-after: avoid; }
   svg, tr, .totals { break-inside: avoid; }
 }

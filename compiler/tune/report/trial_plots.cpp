@@ -237,6 +237,7 @@ private:
             if (!added) at->second = std::min(at->second, one.trial->relative);
         }
         std::vector<Mark> marks;
+        marks.reserve(best.size());
         for (const auto &[value, relative] : best) {
             marks.push_back({{x(value), y_.at(relative)}, Glyph::dash, "least", ""});
         }
