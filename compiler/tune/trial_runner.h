@@ -62,7 +62,8 @@ private:
     struct Turns {
         double baseline, own;  // seconds, the minima
     };
-    // Nothing after a failure, which `trial` then says. Ends early once it takes more than `worthwhile`, to the baseline.
+    // Nothing after a failure, which `trial` then says. Ends early once it takes more than `worthwhile`, to the
+    // baseline.
     std::optional<Turns> time_in_turns(Trial &trial, int repeats, bool cold, double worthwhile);
     double check_seconds() const;
 

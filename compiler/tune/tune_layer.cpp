@@ -18,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double least_gain = 1.02;    // a schedule has to be so much faster than the one there is
+constexpr double least_gain = 1.02;  // a schedule has to be so much faster than the one there is
 constexpr size_t most_finalists = 5;
 constexpr double as_good = 1.01;
 constexpr double for_trials = 0.85;  // of the time; the rest is for the finals
