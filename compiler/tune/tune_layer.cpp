@@ -240,8 +240,8 @@ private:
         return schedules;
     }
 
-    // The winner against the default once more, as one layer. The database keeps that of a layer of several stages; of
-    // one stage it has it already.
+    // The winner against the default once more, as one layer. The database keeps this, in place of what the search saw
+    // of it: `convc db winners` shall not differ.
     Result<TunedLayer> compare(const Plan &standard, const std::vector<Schedule> &found) {
         tuned_.schedules = standard.schedules();
         const std::string baseline = print_schedules(tuned_.schedules);
@@ -253,9 +253,7 @@ private:
                          fmt::format("{} {}: {}", winner, outcome_name(trial.outcome), trial.reason)};
         }
         trial.key = key_of(layer_, winner);
-        if (layer_.stages.size() > 1) {
-            if (Status status = database_.record(trial); !status) return status.error();
-        }
+        if (Status status = database_.record(trial); !status) return status.error();
         tuned_.default_seconds = trial.seconds / trial.relative;
         tuned_.seconds = tuned_.default_seconds;
         if (winner == baseline || trial.relative * least_gain > 1) return tuned_;
