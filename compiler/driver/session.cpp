@@ -122,6 +122,16 @@ Result<Program> Session::check(const std::string &argument, Lints lints) {
     return program;
 }
 
+Result<std::vector<Program>> Session::check_all(const std::vector<std::string> &arguments) {
+    std::vector<Program> programs;
+    for (const std::string &argument : arguments) {
+        Result<Program> program = check(argument);
+        if (!program) return program.error();
+        programs.push_back(std::move(*program));
+    }
+    return programs;
+}
+
 Result<Plan> plan_layer(const Program &program, const CheckedLayer &checked, const Target &target) {
     const PinnedSchedule *pinned = find_pinned(program.module, checked.layer, target);
     if (!pinned) return make_best_plan(checked.layer, target);

@@ -48,6 +48,9 @@ public:
     // already_shown().
     Result<Program> check(const std::string &argument, Lints lints = Lints::skipped);
 
+    // The same of several, in their order; the first error ends it.
+    Result<std::vector<Program>> check_all(const std::vector<std::string> &arguments);
+
     // A plan for each selected layer. For what has no kernel, a diagnostic at the user's line is shown and the result
     // is already_shown().
     Result<std::vector<Plan>> plan(const Program &program, const Target &target);

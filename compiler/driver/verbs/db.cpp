@@ -168,10 +168,8 @@ int list(Console &console, const Options &options) {
 
 // ---- export, import, merge, prune
 
-int export_trials(Console &console, const Options &options) {
-    const Result<std::vector<Trial>> trials = read_selected(options);
-    if (!trials) return console.fail(trials.error());
-    const std::string text = print_trials(*trials);
+// To standard output, or to the file of -o.
+int put_out(Console &console, const Options &options, const std::string &text) {
     if (options.output.empty()) {
         console.print(text);
         return 0;
@@ -183,6 +181,12 @@ int export_trials(Console &console, const Options &options) {
     }
     const Status written = write_file(options.output, text);
     return written ? 0 : console.fail(written.error());
+}
+
+int export_trials(Console &console, const Options &options) {
+    const Result<std::vector<Trial>> trials = read_selected(options);
+    if (!trials) return console.fail(trials.error());
+    return put_out(console, options, print_trials(*trials));
 }
 
 Result<std::vector<Trial>> read_lines(const std::string &file) {
@@ -220,14 +224,10 @@ int import_trials(Console &console, const Options &options) {
 int winners(Console &console, const Options &options) {
     Result<Session> session = open_session(console, options.common);
     if (!session) return console.fail(session.error());
-    std::vector<Program> programs;
-    for (const std::string &file : options.others) {
-        Result<Program> program = session->check(file);
-        if (!program) return console.fail(program.error());
-        programs.push_back(std::move(*program));
-    }
+    const Result<std::vector<Program>> programs = session->check_all(options.others);
+    if (!programs) return console.fail(programs.error());
     std::vector<const Layer *> layers;
-    for (const Program &program : programs) {
+    for (const Program &program : *programs) {
         for (const CheckedLayer *checked : program.selected) layers.push_back(&checked->layer);
     }
     const Result<std::vector<Trial>> trials = read_selected(options);
@@ -235,12 +235,7 @@ int winners(Console &console, const Options &options) {
     const std::string text =
         fmt::format("# Found by convc tune, {:%F}; written by convc db winners.\n", fmt::gmtime(std::time(nullptr))) +
         print_winners(layers, summarise(*trials, SummaryOrder::newest_layer_first));
-    if (options.output.empty()) {
-        console.print(text);
-        return 0;
-    }
-    const Status written = write_file(options.output, text);
-    return written ? 0 : console.fail(written.error());
+    return put_out(console, options, text);
 }
 
 int merge(Console &console, const Options &options) {

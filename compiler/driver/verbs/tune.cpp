@@ -222,13 +222,9 @@ Status tune(Session &session, const Options &options, std::vector<TuneJob> jobs,
 int run(Console &console, const Options &options) {
     Result<Session> session = open_session(console, options.common);
     if (!session) return console.fail(session.error());
-    std::vector<Program> programs;
-    for (const std::string &file : options.files) {
-        Result<Program> program = session->check(file);
-        if (!program) return console.fail(program.error());
-        programs.push_back(std::move(*program));
-    }
-    Result<std::vector<TuneJob>> jobs = choose_jobs(programs, options);
+    const Result<std::vector<Program>> programs = session->check_all(options.files);
+    if (!programs) return console.fail(programs.error());
+    Result<std::vector<TuneJob>> jobs = choose_jobs(*programs, options);
     if (!jobs) return console.fail(jobs.error());
     const ScratchFolder scratch;
     if (scratch.path().empty()) return console.fail({Failure::environment, "cannot make a folder for kernels"});
