@@ -3,16 +3,20 @@
 //
 //     convc tune net.conv --effort exhaustive --database all.db     # once; hours
 //     convc_bench_search all.db
+//     convc_bench_search all.db --trials > trials.tsv               # for bench/learned_ranking.py
 //
 // A row a layer: the candidates of its space and how many of them were measured; the default's time by the best one's;
 // and the time of what the search finds by the best one's, the median and the worst over the seeds. For ranking alone,
-// without a measurement, the same of the model's first choice of any space.
+// without a measurement: the same of the model's first choice, and the rank correlation (Spearman's) of what the models
+// predict with what was measured.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <string_view>
 
 #include "compiler/plan/host_target.h"
 #include "compiler/plan/plan.h"
@@ -84,20 +88,69 @@ double replay(const MeasuredLayer &measured, int64_t trials, uint64_t seed) {
     return least;
 }
 
+// What the models predict of schedules that ran, and what they cost.
+struct Prediction {
+    Schedule schedule;
+    double predicted = 0, cost = 0;
+};
+
+std::vector<Prediction> predictions(const MeasuredLayer &measured) {
+    std::vector<Prediction> all;
+    for (const AlgorithmSpace &space : schedule_spaces(measured.group(), measured.target)) {
+        for (const Candidate &each : space.candidates) {
+            const double cost = measured.cost(each.schedule);
+            if (cost < infinity) all.push_back({each.schedule, each.predicted, cost});
+        }
+    }
+    return all;
+}
+
+// Ranks, equal ones their mean.
+template <class Value>
+std::vector<double> ranks(const std::vector<Prediction> &all, Value value) {
+    std::vector<size_t> order(all.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return value(all[a]) < value(all[b]); });
+    std::vector<double> ranks(all.size());
+    for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+        while (end < order.size() && value(all[order[end]]) == value(all[order[begin]])) end++;
+        for (size_t i = begin; i < end; i++) ranks[order[i]] = static_cast<double>(begin + end - 1) / 2;
+    }
+    return ranks;
+}
+
+double rank_correlation(const std::vector<Prediction> &all) {
+    const std::vector<double> a = ranks(all, [](const Prediction &each) { return each.predicted; });
+    const std::vector<double> b = ranks(all, [](const Prediction &each) { return each.cost; });
+    const double mean = (static_cast<double>(all.size()) - 1) / 2;
+    double both = 0, first = 0, second = 0;
+    for (size_t i = 0; i < all.size(); i++) {
+        both += (a[i] - mean) * (b[i] - mean);
+        first += (a[i] - mean) * (a[i] - mean);
+        second += (b[i] - mean) * (b[i] - mean);
+    }
+    return both / std::sqrt(first * second);
+}
+
 struct Row {
     int64_t candidates = 0, measured = 0, trials = 0;
+    double correlation = 0;
     double by_default = infinity, by_model = infinity, median = infinity, worst = infinity;  // by the best
 };
 
 Row row_of(const MeasuredLayer &measured) {
     const ScheduleSearch search(measured.group(), measured.target, {}, 1);
     Row row{search.size(), 0, std::max<int64_t>(search.size() / share_of_trials, 1)};
+    row.correlation = rank_correlation(predictions(measured));
     const double best = measured.best();
+    const Candidate *first = nullptr;
     for (const AlgorithmSpace &space : search.spaces()) {
-        for (const Candidate &each : space.candidates) row.measured += measured.costs.contains(each.schedule) ? 1 : 0;
-        if (space.candidates.empty()) continue;
-        row.by_model = std::min(row.by_model, measured.cost(space.candidates.front().schedule) / best);
+        for (const Candidate &each : space.candidates) {
+            row.measured += measured.costs.contains(each.schedule) ? 1 : 0;
+            if (!first || each.predicted < first->predicted) first = &each;
+        }
     }
+    if (first) row.by_model = measured.cost(first->schedule) / best;
     for (const Schedule &schedule : default_of(measured)) row.by_default = measured.cost(schedule) / best;
     std::vector<double> found;
     for (uint64_t seed = 1; seed <= seeds; seed++) found.push_back(replay(measured, row.trials, seed) / best);
@@ -107,7 +160,28 @@ Row row_of(const MeasuredLayer &measured) {
     return row;
 }
 
-int run(const char *file) {
+void print_rows(const std::vector<MeasuredLayer> &layers) {
+    fmt::print("{:>10} {:>8} {:>7} {:>8} {:>6} {:>7} {:>6} {:>7}  {}\n", "candidates", "measured", "trials", "default",
+               "model", "median", "worst", "ranking", "layer");
+    for (const MeasuredLayer &measured : layers) {
+        const Row row = row_of(measured);
+        fmt::print("{:>10} {:>8} {:>7} {:>8.3f} {:>6.3f} {:>7.3f} {:>6.3f} {:>7.2f}  {}\n", row.candidates,
+                   row.measured, row.trials, row.by_default, row.by_model, row.median, row.worst, row.correlation,
+                   measured.layer.canonical_line());
+    }
+}
+
+void print_trials(const std::vector<MeasuredLayer> &layers) {
+    fmt::print("layer\tschedule\tpredicted\tcost\n");
+    for (const MeasuredLayer &measured : layers) {
+        for (const Prediction &each : predictions(measured)) {
+            fmt::print("{}\t{}\t{:.0f}\t{:.5f}\n", measured.layer.canonical_line(), print_schedule(each.schedule),
+                       each.predicted, each.cost);
+        }
+    }
+}
+
+int run(const char *file, bool as_trials) {
     const Result<TrialDatabase> database = TrialDatabase::open(file, TrialDatabase::Missing::refused);
     const Result<std::vector<Trial>> trials =
         database ? database->trials() : Result<std::vector<Trial>>(database.error());
@@ -115,12 +189,11 @@ int run(const char *file) {
         fmt::print(stderr, "{}\n", trials.error().message);
         return 1;
     }
-    fmt::print("{:>10} {:>8} {:>7} {:>8} {:>6} {:>7} {:>6}  {}\n", "candidates", "measured", "trials", "default",
-               "model", "median", "worst", "layer");
-    for (const MeasuredLayer &measured : measured_layers(*trials)) {
-        const Row row = row_of(measured);
-        fmt::print("{:>10} {:>8} {:>7} {:>8.3f} {:>6.3f} {:>7.3f} {:>6.3f}  {}\n", row.candidates, row.measured,
-                   row.trials, row.by_default, row.by_model, row.median, row.worst, measured.layer.canonical_line());
+    const std::vector<MeasuredLayer> layers = measured_layers(*trials);
+    if (as_trials) {
+        print_trials(layers);
+    } else {
+        print_rows(layers);
     }
     return 0;
 }
@@ -129,7 +202,8 @@ int run(const char *file) {
 }  // namespace convc
 
 int main(int argc, char **argv) {
-    if (argc == 2) return convc::run(argv[1]);
-    fmt::print(stderr, "usage: convc_bench_search DATABASE\n");
+    const bool as_trials = argc == 3 && std::string_view(argv[2]) == "--trials";
+    if (argc == 2 || as_trials) return convc::run(argv[1], as_trials);
+    fmt::print(stderr, "usage: convc_bench_search DATABASE [--trials]\n");
     return 2;
 }

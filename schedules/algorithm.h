@@ -96,7 +96,8 @@ struct Algorithm {
     // For a tuner. The values of a knob, in order, that the machine model does not rule out under the values of the
     // knobs before it, which alone stand in the request's schedule; nullptr: knob_values.h decides.
     std::vector<int64_t> (*worthwhile)(const KernelRequest &so_far, const Knob &knob) = nullptr;
-    // Modelled cycles of the slowest thread; nullptr: nothing is known.
+    // Modelled cycles of the slowest thread, which algorithms and widths of vectors are compared by; nullptr: nothing
+    // is known.
     double (*cycles)(const KernelRequest &request) = nullptr;
 
     std::optional<std::string> is_reluctant(const StageGroup &group, const Target &on) const {

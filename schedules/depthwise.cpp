@@ -403,7 +403,10 @@ Algorithm depthwise_algorithm() {
             arguments,
             notes,
             1,
-            reluctance};
+            reluctance,
+            nullptr,
+            nullptr,
+            depthwise::cycles};
 }
 
 }  // namespace convc

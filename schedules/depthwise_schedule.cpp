@@ -68,6 +68,50 @@ int64_t tile_along_parts(const StageGroup &group, int64_t pixels, int64_t rows) 
     return axis == view_width ? pixels : axis == view_height ? rows : 1;
 }
 
+// Register tiles that cover the output.
+double tiles_of_layer(const KernelRequest &request) {
+    const View output = output_view(request.group);
+    const auto known = [&](ViewAxis axis) { return output[axis].extent.known() ? int64_t{output[axis].extent} : 1024; };
+    const int64_t rows = request.schedule.knob("register_rows").value_or(1);
+    const int64_t pixels = tile_pixels(request.group, request.target, *request.schedule.knob("columns"));
+    const int64_t vectors = vectors_of_channels(request.group, request.target)
+                                ? ceil_divided(known(view_channel), vector_extent(request.group, request.target))
+                                : known(view_channel);
+    return static_cast<double>(ceil_divided(known(view_width), pixels) * ceil_divided(known(view_height), rows) *
+                               known(view_depth) * known(view_batch) * vectors);
+}
+
+double vectors_of_input(const KernelRequest &request) {
+    return static_cast<double>(request.group.input().elements().value_or(0)) /
+           static_cast<double>(vector_extent(request.group, request.target));
+}
+
+// Modelled cycles of a register tile: its multiply-adds, what it loads (of neighbouring outputs, a row or a column of
+// the input once), or the four cycles that each multiply-add of one output waits for the one before; and a store, its
+// epilogue and addresses for each output.
+double tile_cycles_of(const KernelRequest &request) {
+    constexpr double latency = 4, an_output = 3, a_cycle = 2;
+    const Stage &stage = request.group.stage(0);
+    const int64_t columns = *request.schedule.knob("columns"),
+                  rows = request.schedule.knob("register_rows").value_or(1);
+    const bool of_channels = vectors_of_channels(request.group, request.target);
+    const Axis x = stage_axis(stage, view_width), y = stage_axis(stage, view_height);
+    const double turns = request.target.splits_vectors() ? 2 : 1, sums = static_cast<double>(columns * rows);
+    const auto taps = static_cast<double>(stage.kernel_volume());
+    double loads = sums * taps;
+    if (of_channels)
+        loads = std::min(loads, static_cast<double>(input_span(x, columns)) * taps / static_cast<double>(x.kernel));
+    if (shares_rows(stage, rows, columns * rows)) {
+        loads =
+            std::min(loads, static_cast<double>(input_span(y, rows) * columns) * taps / static_cast<double>(y.kernel));
+    }
+    const double load = of_channels ? 1 : unaligned_load(x.stride, request.target);
+    const double weights = taps / (of_channels ? 1 : turns);  // of pixels, a broadcast
+    const double work =
+        std::max({sums * taps * turns / a_cycle, (loads * load + weights) * turns / a_cycle, taps * latency});
+    return work + sums * an_output * turns / a_cycle;
+}
+
 // Tasks of 8 rows of some 64 outputs, and of so many channels that their strip stays in half of L2.
 Schedule default_tiles(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
@@ -373,6 +417,25 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
                                                     : default_parts(group, target);
     choose_separable(schedule, group.stage(0));
     return schedule;
+}
+
+double cycles(const KernelRequest &request) {
+    const StageGroup &group = request.group;
+    const Schedule &schedule = request.schedule;
+    const View output = output_view(group);
+    const double tiles = tiles_of_layer(request);
+    double share = 1.0 / static_cast<double>(planned_threads(request.target));
+    if (!in_tiles(group)) {
+        const int64_t rows = schedule.knob("register_rows").value_or(1);
+        const int64_t pixels = tile_pixels(group, request.target, *schedule.knob("columns"));
+        const int64_t items = ceil_divided(output[parallel_axis(output)].extent, tile_along_parts(group, pixels, rows));
+        share = share_of_slowest(items, *schedule.knob("parts"),
+                                 output[view_batch].extent * *schedule.knob("channel_parts"), request.target);
+    }
+    // A vector of the input is loaded and stored.
+    constexpr double copied = 2;
+    const double copies = schedule.knob("copies") == 1 ? copied * vectors_of_input(request) : 0;
+    return share * (tiles * tile_cycles_of(request) + copies);
 }
 
 }  // namespace convc::depthwise

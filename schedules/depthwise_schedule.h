@@ -64,5 +64,6 @@ bool leaves_out_zeros(const StageGroup &group);
 std::vector<Knob> knobs(const StageGroup &group, const Target &target);
 std::optional<Conflict> conflict(const KernelRequest &request);
 Schedule default_schedule(const StageGroup &group, const Target &target);
+double cycles(const KernelRequest &request);
 
 }  // namespace convc::depthwise

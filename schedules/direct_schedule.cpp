@@ -249,15 +249,13 @@ double stage_products(const StageGroup &group) {
 }
 
 // Of all work, what the thread with the most tasks does.
-double share_of_slowest(const KernelRequest &request) {
+double share_of_slowest_thread(const KernelRequest &request) {
     const StageGroup &group = request.group;
     if (in_tiles(group)) return 1.0 / static_cast<double>(planned_threads(request.target));
     const View output = grouped_output(group);
-    const int64_t parts = *request.schedule.knob("parts"), channel_parts = *request.schedule.knob("channel_parts");
-    const int64_t others = output[view_batch].extent * channel_parts * group.stage(0).groups;
-    const int64_t all = pieces(output, pixel_tile(request));
-    const int64_t rounds = ceil_divided(parts * others, planned_threads(request.target));
-    return static_cast<double>(rounds * ceil_divided(all, parts)) / static_cast<double>(all * others);
+    const int64_t others = output[view_batch].extent * *request.schedule.knob("channel_parts") * group.stage(0).groups;
+    return share_of_slowest(pieces(output, pixel_tile(request)), *request.schedule.knob("parts"), others,
+                            request.target);
 }
 
 }  // namespace
@@ -375,7 +373,7 @@ double cycles(const KernelRequest &whole) {
         vector_load = pixel_load(group, request.target);
     }
     return stage_products(group) * conflicts * lane_cycles(tile, channels, width, vector_load, request.target) *
-           share_of_slowest(request);
+           share_of_slowest_thread(request);
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {

@@ -16,6 +16,7 @@
 #include "schedules/algorithms.h"
 #include "schedules/folded_shuffle.h"
 #include "schedules/group_generator.h"
+#include "schedules/knob_values.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
 #include "schedules/parallel_parts.h"
@@ -114,6 +115,34 @@ Schedule default_schedule(const StageGroup &whole, const Target &target) {
                              {"parts", parts},
                              {"unroll", default_unroll(input_channels(stage), tile)}}};
     return with_stages_knob(whole, schedule);
+}
+
+double cycles(const KernelRequest &whole) {
+    const KernelRequest request = convolution_of(whole);
+    const Stage &stage = request.group.stage(0);
+    const View output = grouped_output(request.group);
+    const RegisterTile tile{*request.schedule.knob("channels"), *request.schedule.knob("columns")};
+    const int64_t lanes = groups_in_vector(stage, request.target);
+    const int64_t columns = parallel_axis(output) == view_width ? tile.columns : 1;
+    const double share =
+        share_of_slowest(ceil_divided(output[parallel_axis(output)].extent, columns), *request.schedule.knob("parts"),
+                         output[view_batch].extent * stage.groups / lanes, request.target);
+    const auto products =
+        static_cast<double>(stage.output.elements().value_or(0) * input_channels(stage) * stage.kernel_volume());
+    return share * products *
+           lane_cycles_of_vectors(tile, group_channels(stage) * request.target.vector_lanes(),
+                                  output[view_width].extent, request.target);
+}
+
+std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
+    if (knob.name != "columns") return usual_values(so_far, knob);
+    // All that fit: how many pixels a row has decides.
+    std::vector<int64_t> values;
+    for (int64_t columns = 2; columns <= knob.high; columns++) {
+        if (fits_registers({*so_far.schedule.knob("channels"), columns}, so_far.target)) values.push_back(columns);
+    }
+    if (values.empty()) values.push_back(1);
+    return values;
 }
 
 // Packed weights: group in the vector, channel in the tile, input channel, taps, tile, vector.
@@ -253,7 +282,9 @@ Algorithm grouped_algorithm() {
             refusal,   knobs,
             conflict,  default_schedule,
             arguments, fold_notes,
-            2};
+            2,         nullptr,
+            nullptr,   worthwhile,
+            cycles};
 }
 
 }  // namespace convc

@@ -10,7 +10,7 @@ namespace {
 // One part, and multiples of the threads, which then have equal shares; of two such knobs, the product. A single part
 // altogether stays: it is the fastest for what takes a microsecond.
 std::vector<int64_t> parallel_values(const KernelRequest &so_far, const Knob &knob) {
-    constexpr int64_t most_a_thread = 8;
+    constexpr int64_t most_a_thread = 4;
     const int64_t threads = planned_threads(so_far.target);
     const int64_t others = knob.name == "channel_parts" ? so_far.schedule.knob("parts").value_or(1) : 1;
     std::vector<int64_t> values;
@@ -21,20 +21,24 @@ std::vector<int64_t> parallel_values(const KernelRequest &so_far, const Knob &kn
     return values;
 }
 
-std::vector<int64_t> powers_of_two(const Knob &knob, int64_t most) {
-    std::vector<int64_t> values;
-    for (int64_t value = 1; value <= std::min(knob.high, most); value *= 2) {
-        if (value >= knob.low) values.push_back(value);
+// One input channel, and what divides those of a group of the most up to 4: what lies between was never the best by 1
+// %.
+std::vector<int64_t> unroll_values(const StageGroup &group) {
+    int first = 0;
+    while (first + 1 < group.count && group.stage(first).kind == StageKind::shuffle) first++;
+    const Stage &stage = group.stage(first);
+    for (const int64_t unroll : {4, 3, 2}) {
+        if (stage.in_channels / stage.groups % unroll == 0) return {1, unroll};
     }
-    return values;
+    return {1};
 }
 
 }  // namespace
 
 std::vector<int64_t> usual_values(const KernelRequest &so_far, const Knob &knob) {
-    constexpr int64_t short_range = 16, small = 8, most_unrolled = 4;
+    constexpr int64_t short_range = 16, small = 8;
     if (knob.name == "parts" || knob.name == "channel_parts") return parallel_values(so_far, knob);
-    if (knob.name == "unroll") return powers_of_two(knob, most_unrolled);
+    if (knob.name == "unroll") return unroll_values(so_far.group);
     std::vector<int64_t> values;
     const bool is_short = knob.high - knob.low < short_range;
     for (int64_t value = knob.low; value <= knob.high;

@@ -9,8 +9,8 @@
 namespace convc {
 
 // Where an algorithm has nothing else to say: of parallel parts, what threads can share, and of parts along channels
-// what they can share beside the parts that stand in the request's schedule; powers of two of `unroll`; all of a short
-// range; of a longer one small numbers, ever larger steps, and its end.
+// what they can share beside the parts that stand in the request's schedule; of `unroll`, 1 and a small divisor of the
+// input channels; all of a short range; of a longer one small numbers, ever larger steps, and its end.
 std::vector<int64_t> usual_values(const KernelRequest &so_far, const Knob &knob);
 
 // The columns of register tiles with so many vectors that are not much slower than the best tile for these channels and

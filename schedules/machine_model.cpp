@@ -37,6 +37,14 @@ double lane_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, d
            target.vector_lanes();
 }
 
+double lane_cycles_of_vectors(const RegisterTile &tile, int64_t channels, int64_t pixels, const Target &target) {
+    const double turns = target.splits_vectors() ? 2 : 1;
+    const auto columns = static_cast<double>(tile.columns), vectors = static_cast<double>(tile.vectors);
+    // As many loads as broadcasts make with vectors that take longer.
+    const double vector_load = (vectors + columns) / vectors - columns / (vectors * turns);
+    return lane_cycles(tile, channels, pixels, vector_load, target);
+}
+
 double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target) {
     const auto fmas = static_cast<double>(tile.vectors * tile.columns);
@@ -113,6 +121,12 @@ int64_t balanced_parts(int64_t items, int64_t others, const Target &target) {
         if (time < best_time) best = parts, best_time = time;
     }
     return best;
+}
+
+double share_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target) {
+    const int64_t threads = planned_threads(target);
+    const int64_t rounds = (parts * others + threads - 1) / threads;
+    return static_cast<double>(rounds * ((items + parts - 1) / parts)) / static_cast<double>(items * others);
 }
 
 }  // namespace convc

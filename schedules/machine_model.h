@@ -33,6 +33,9 @@ double lane_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, d
 // 0.99 (1x1 of 1024 channels, 8 ways).
 double set_conflicts(int64_t columns, int64_t bytes_between_pixels, const Target &target);
 
+// The same of a tile whose columns are vectors too, as where vectors run across groups.
+double lane_cycles_of_vectors(const RegisterTile &tile, int64_t channels, int64_t pixels, const Target &target);
+
 // The tile with the fewest cycles, of at most so many vectors.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1,
                                 int64_t most_vectors = 4, int64_t bytes_between_pixels = sizeof(float));
@@ -49,5 +52,9 @@ int64_t planned_threads(const Target &target);
 // Into how many parts to cut `items` equal pieces of work, `others` times over, so that the threads finish together
 // with parts as large as that allows.
 int64_t balanced_parts(int64_t items, int64_t others, const Target &target);
+
+// Of all work, what the thread with the most tasks does, where `items` equal pieces of it, `others` times over, are cut
+// into `parts`.
+double share_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target);
 
 }  // namespace convc

@@ -41,15 +41,14 @@
 // stride, no padding), the input is read in place.
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
-#include "schedules/machine_model.h"
 #include "schedules/padding.h"
 #include "schedules/parallel_parts.h"
 #include "schedules/single_stage.h"
 #include "schedules/stride_phases.h"
+#include "schedules/transposed_schedule.h"
 
 namespace convc {
 namespace {
@@ -62,241 +61,10 @@ using Halide::TailStrategy;
 using Halide::Var;
 
 constexpr std::array<ViewAxis, 3> space{view_width, view_height, view_depth};
-constexpr int64_t largest_strip = std::numeric_limits<int32_t>::max();
-constexpr int64_t most_tile_strip = 1 << 28;
-constexpr int64_t most_phases = 1 << 18;  // along the width: a tile of all of them takes less than 2^31 bytes
 
-// ---- applicability, knobs, default
+using namespace transposed;
 
-// Groups of one input channel each whose channels lie side by side become one group, so that vectors run across them:
-// there is no sum over channels, and an output channel reads its own input channel.
-bool merges_groups(const StageGroup &group) {
-    return is_depthwise(group.stage(0)) && channels_last(group.input().layout);
-}
-
-int64_t groups_of(const StageGroup &group) {
-    return merges_groups(group) ? 1 : group.stage(0).groups;
-}
-
-int64_t group_channels(const StageGroup &group) {
-    return group.stage(0).out_channels / groups_of(group);
-}
-
-// Input channels that one output channel sums over.
-int64_t summed_channels(const Stage &stage) {
-    return stage.in_channels / stage.groups;
-}
-
-bool has_pixel_vectors(const Schedule &schedule) {
-    return *schedule.knob("pixel_vectors") == 1;
-}
-
-int64_t channel_tile(const KernelRequest &request) {
-    const int64_t lanes = has_pixel_vectors(request.schedule) ? 1 : request.target.vector_lanes();
-    return *request.schedule.knob("vectors") * lanes;
-}
-
-int64_t channel_tiles(const KernelRequest &request) {
-    return ceil_divided(group_channels(request.group), channel_tile(request));
-}
-
-// Positions in the register tile.
-int64_t position_tile(const KernelRequest &request) {
-    const int64_t lanes = has_pixel_vectors(request.schedule) ? request.target.vector_lanes() : 1;
-    return *request.schedule.knob("columns") * lanes;
-}
-
-// Whether the work is cut into tiles: an extent is known at run time only.
-bool in_tiles(const StageGroup &group) {
-    return has_runtime_space(activation_view(group.output(), 1, flattens(group)));
-}
-
-// Bytes of the strip that a tile of `positions` x `rows` reads, saturated.
-int64_t tile_strip_bytes(const StageGroup &group, int64_t positions, int64_t rows) {
-    const std::array<int64_t, 3> tile{positions, rows, 1};
-    int64_t bytes = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
-    for (size_t i = 0; i < space.size(); i++) {
-        if (__builtin_mul_overflow(bytes, phased_axis(group, space[i]).strip(tile[i]), &bytes)) return largest_strip;
-        bytes = std::min(bytes, largest_strip);
-    }
-    return bytes;
-}
-
-std::optional<std::string> strip_refusal(const StageGroup &group) {
-    if (in_tiles(group)) {
-        return tile_strip_bytes(group, 128, 8) > most_tile_strip
-                   ? std::optional<std::string>("a tile's input with padding takes more than 2^28 bytes")
-                   : std::nullopt;
-    }
-    int64_t strip = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
-    for (ViewAxis axis : space) {
-        const PhasedAxis phased = phased_axis(group, axis);
-        if (__builtin_mul_overflow(strip, phased.strip(phased.positions), &strip)) strip = largest_strip + int64_t{1};
-        strip = std::min(strip, largest_strip + int64_t{1});
-    }
-    if (leaves_input(group) && strip > largest_strip) return "its input with padding takes more than 2^31 - 1 bytes";
-    return std::nullopt;
-}
-
-std::optional<std::string> refusal(const StageGroup &group, const Target &) {
-    if (auto reason = general_refusal(group)) return reason;
-    if (group.stage(0).kind != StageKind::transposed) return "computes transposed convolutions";
-    for (ViewAxis axis : space) {
-        if (!is_indexable(group, axis)) return "indexes no more than 2^29 positions along an axis, padding included";
-    }
-    if (auto reason = strip_refusal(group)) return reason;
-    if (phased_axis(group, view_width).phases > most_phases) return "computes strides of up to 2^18 along the width";
-    return std::nullopt;
-}
-
-// Pieces of `tile` positions or of rows that the parallel axis falls into.
-int64_t pieces(const StageGroup &group, int64_t tile) {
-    const ViewAxis axis = part_axis(group);
-    return ceil_divided(phased_axis(group, axis).positions, axis == view_width ? tile : 1);
-}
-
-std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
-    const int64_t channels = group_channels(group);
-    const int64_t vectors = ceil_divided(channels, target.vector_lanes());
-    const int64_t positions = phased_axis(group, view_width).positions;
-    std::vector<Knob> all{
-        {"pixel_vectors", "1: the register tile holds vectors of pixels, of single channels", 0,
-         positions >= target.vector_lanes() ? 1 : 0},
-        {"vectors", "vectors of output channels (or single channels) in the register tile", 1,
-         std::min<int64_t>(channels, 6)},
-        {"columns", "pixels of one phase (or vectors of them) in the register tile", 1,
-         std::min<int64_t>(positions, 30)},
-    };
-    if (in_tiles(group)) {
-        all.push_back({"row_tiles", "register tiles in a row of a task", 1, 64});
-        all.push_back({"rows", "rows of one phase of a task", 1, 64});
-    } else {
-        const int64_t parts = phased_axis(group, part_axis(group)).positions;
-        all.push_back({"parts", "parallel parts of the outermost spatial axis", 1, parts});
-        all.push_back({"channel_parts", "parallel parts of the output channels of a group", 1, vectors});
-    }
-    all.push_back({"pixels_outside", "1: all channel tiles of a pixel tile before the next pixels", 0, 1});
-    all.push_back({"unroll", "input channels in one turn of the inner loop", 1, 16});
-    return all;
-}
-
-std::optional<Conflict> conflict(const KernelRequest &request) {
-    const Schedule &schedule = request.schedule;
-    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    const Stage &stage = request.group.stage(0);
-    if (has_pixel_vectors(schedule)) {
-        std::swap(tile.vectors, tile.columns);
-        if (position_tile(request) > phased_axis(request.group, view_width).positions) {
-            return Conflict{ConflictKind::shape, "columns vectors of pixels exceed a row"};
-        }
-    } else if (tile.vectors > ceil_divided(group_channels(request.group), request.target.vector_lanes())) {
-        return Conflict{ConflictKind::shape, "vectors exceed the channels of a group"};
-    }
-    if (!fits_registers(tile, request.target))
-        return Conflict{ConflictKind::registers, "the tile and its operands exceed the vector registers"};
-    if (in_tiles(request.group)) {
-        const int64_t positions = position_tile(request) * *schedule.knob("row_tiles");
-        if (tile_strip_bytes(request.group, positions, *schedule.knob("rows")) > most_tile_strip) {
-            return Conflict{ConflictKind::memory, "a tile's input with padding takes more than 2^28 bytes"};
-        }
-    }
-    const int64_t channel_parts = schedule.knob("channel_parts").value_or(1);
-    if (channel_tiles(request) % channel_parts != 0)
-        return Conflict{ConflictKind::division, "channel_parts does not divide the number of channel tiles"};
-    if (channel_parts > 1 && group_channels(request.group) % channel_tile(request) != 0) {
-        return Conflict{ConflictKind::division, "channel_parts needs channel tiles without a tail"};
-    }
-    // The strip of a task holds its own input channels.
-    if (channel_parts > 1 && merges_groups(request.group) && stage.out_channels != stage.in_channels) {
-        return Conflict{ConflictKind::division, "channel_parts needs as many output channels as input channels"};
-    }
-    if (summed_channels(stage) % *schedule.knob("unroll") != 0) {
-        return Conflict{ConflictKind::division, "unroll does not divide the input channels of a group"};
-    }
-    return std::nullopt;
-}
-
-// Whether vectors of pixels waste fewer lanes; by half, since their outputs are stored one by one.
-bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
-    const int64_t lanes = target.vector_lanes();
-    const int64_t channels = group_channels(group);
-    const int64_t positions = phased_axis(group, view_width).positions;
-    const int64_t channel_vectors = ceil_divided(channels, lanes);
-    const int64_t pixel_vectors = ceil_divided(positions, lanes);
-    return positions >= lanes && 2 * pixel_vectors * channels < channel_vectors * positions;
-}
-
-Schedule default_tile(const StageGroup &group, const Target &target) {
-    const int64_t channels = group_channels(group);
-    const int64_t positions = phased_axis(group, view_width).positions;
-    if (!prefers_pixel_vectors(group, target)) {
-        // In a strip or in place, the pixels of a phase are neighbours.
-        const int64_t between = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
-        const RegisterTile tile = best_register_tile(channels, positions, target, 1, 4, between);
-        return {"transposed", {{"pixel_vectors", 0}, {"vectors", tile.vectors}, {"columns", tile.columns}}};
-    }
-    const int64_t whole_vectors = positions / target.vector_lanes();
-    const RegisterTile tile = best_register_tile(positions, std::min<int64_t>(channels, 6), target, 1, whole_vectors);
-    return {"transposed", {{"pixel_vectors", 1}, {"vectors", tile.columns}, {"columns", tile.vectors}}};
-}
-
-// The share of a panel of weights that one phase of the rows reads: where it stays in L2, it is read once and the
-// pixels stream past it; else the other way round.
-int64_t phase_panel_bytes(const StageGroup &group, int64_t tiles) {
-    const Stage &stage = group.stage(0);
-    int64_t panel = summed_channels(stage) * stage.out_channels * stage.kernel_volume() * 4 / groups_of(group) / tiles;
-    for (ViewAxis axis : {view_height, view_depth}) {
-        const PhasedAxis phased = phased_axis(group, axis);
-        panel = panel / phased.kernel * phased.taps;
-    }
-    return panel;
-}
-
-// Tasks of some 32 x 8 positions, or fewer where their strip would not stay in half of L2.
-Schedule default_tiles(const StageGroup &group, const Target &target) {
-    Schedule schedule = default_tile(group, target);
-    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    const int64_t positions = position_tile({group, schedule, target});
-    const bool one_row = activation_view(group.output(), 1, flattens(group))[view_height].extent == 1;
-    const int64_t row_tiles = std::min<int64_t>(ceil_divided(one_row ? 128 : 32, positions), 64);
-    int64_t rows = one_row ? 1 : 8;
-    while (rows > 1 && tile_strip_bytes(group, row_tiles * positions, rows) > target.l2_bytes / 2) rows--;
-    const int64_t panel = phase_panel_bytes(group, channel_tiles({group, schedule, target}));
-    schedule.knobs.emplace_back("row_tiles", row_tiles);
-    schedule.knobs.emplace_back("rows", rows);
-    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
-    schedule.knobs.emplace_back("unroll", default_unroll(summed_channels(group.stage(0)), tile));
-    return schedule;
-}
-
-Schedule default_schedule(const StageGroup &group, const Target &target) {
-    if (in_tiles(group)) return default_tiles(group, target);
-    const Stage &stage = group.stage(0);
-    Schedule schedule = default_tile(group, target);
-    const RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    const int64_t tiles = channel_tiles({group, schedule, target});
-
-    // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
-    const int64_t weight_bytes = summed_channels(stage) * stage.out_channels * stage.kernel_volume() * 4;
-    const int64_t input_bytes = group.input().elements().value_or(0) * 4;
-    int64_t channel_parts = 1;
-    const bool whole_tiles = group_channels(group) % channel_tile({group, schedule, target}) == 0;
-    if (weight_bytes > input_bytes && whole_tiles && !merges_groups(group)) {
-        const int64_t wanted =
-            balanced_parts(std::min(tiles, ceil_divided(group_channels(group), target.vector_lanes())),
-                           groups_of(group) * group.input().batch, target);
-        for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
-    }
-    const int64_t others = group.input().batch * groups_of(group) * channel_parts;
-    const int64_t parts = balanced_parts(pieces(group, position_tile({group, schedule, target})), others, target);
-
-    const int64_t panel = phase_panel_bytes(group, tiles);
-    schedule.knobs.emplace_back("parts", parts);
-    schedule.knobs.emplace_back("channel_parts", channel_parts);
-    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
-    schedule.knobs.emplace_back("unroll", default_unroll(summed_channels(stage), tile));
-    return schedule;
-}
+// ---- arguments
 
 // Packed weights: channel in the tile, input channel, taps, tile, group.
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
@@ -574,10 +342,19 @@ public:
 }  // namespace
 
 Algorithm transposed_algorithm() {
-    return {"transposed", "one small convolution a stride phase, in the register tile of direct",
-            refusal,      knobs,
-            conflict,     default_schedule,
-            arguments};
+    return {"transposed",
+            "one small convolution a stride phase, in the register tile of direct",
+            transposed::refusal,
+            transposed::knobs,
+            transposed::conflict,
+            transposed::default_schedule,
+            arguments,
+            nullptr,
+            1,
+            nullptr,
+            nullptr,
+            transposed::worthwhile,
+            transposed::cycles};
 }
 
 }  // namespace convc

@@ -458,7 +458,7 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
         for (int64_t columns = 1; columns <= most; columns *= 2) values.push_back(columns);
         if (most > 0) values.push_back(most);
     } else if (knob.name == "rows") {
-        for (int64_t rows = 1; rows <= std::min<int64_t>(tiles().y.tiles(), 4); rows++) {
+        for (int64_t rows = 1; rows <= std::min<int64_t>(tiles().y.tiles(), 4); rows *= 2) {
             if (fits_registers({value("vectors"), value("columns") * rows}, so_far.target)) values.push_back(rows);
         }
     } else if (knob.name == "across") {
@@ -468,7 +468,7 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
         }
     } else if (knob.name == "down") {
         const int64_t rows = ceil_divided(tiles().y.tiles(), value("rows"));
-        for (const int64_t high : {int64_t{1}, int64_t{2}, int64_t{4}, rows}) {
+        for (const int64_t high : {1, 2, 4}) {
             values.push_back(std::min(high, rows) * value("rows"));
         }
     } else {
@@ -483,7 +483,9 @@ double cycles(const KernelRequest &request) {
     const auto value = [&](const char *name) { return *request.schedule.knob(name); };
     const Shape shape{value("outputs"), value("vectors"), value("columns"), value("rows"),
                       value("across"),  value("down"),    value("parts"),   value("channel_parts")};
-    return CostModel(request.group, request.target, shape.outputs).cycles(shape);
+    // The model counts in steps of a whole vector.
+    const double turns = request.target.splits_vectors() ? 2 : 1;
+    return turns * CostModel(request.group, request.target, shape.outputs).cycles(shape);
 }
 
 }  // namespace convc::winograd

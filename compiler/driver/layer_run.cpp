@@ -49,11 +49,11 @@ Result<std::vector<double>> time_in_turns(const std::vector<KernelCall *> &calls
     return fastest;
 }
 
-Result<ReferenceResult> reference_of(const LayerData &data) {
+Result<ReferenceResult> reference_of(const LayerData &data, const std::vector<int64_t> &elements) {
     std::vector<ReferenceTensor> inputs, parameters;
     for (const std::vector<float> &values : data.inputs) inputs.emplace_back(values.begin(), values.end());
     for (const std::vector<float> &values : data.parameters) parameters.emplace_back(values.begin(), values.end());
-    return run_reference(data.layer, inputs, parameters);
+    return run_reference(data.layer, inputs, parameters, elements);
 }
 
 Result<Verification> verify(const KernelCall &call, const LayerData &data) {

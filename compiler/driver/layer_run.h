@@ -35,8 +35,8 @@ Result<Speed> measure_call(KernelCall &call, const Layer &layer, const TimingOpt
 // An error of a call is an error here.
 Result<std::vector<double>> time_in_turns(const std::vector<KernelCall *> &calls, int turns, double seconds_each);
 
-// What the fp64 reference makes of the data. Slow.
-Result<ReferenceResult> reference_of(const LayerData &data);
+// What the fp64 reference makes of the data: of these elements of the output, or of all. Slow.
+Result<ReferenceResult> reference_of(const LayerData &data, const std::vector<int64_t> &elements = {});
 
 struct Verification {
     bool ok = false;

@@ -77,20 +77,22 @@ Comparison compare_output(const TensorType &type, std::span<const float> got, co
                           Tolerance tolerance) {
     Comparison comparison;
     comparison.elements = static_cast<int64_t>(expected.output.size());
-    if (got.size() != expected.output.size()) {
+    const auto all = static_cast<size_t>(type.elements().value_or(0));
+    if (got.size() != (expected.elements.empty() ? expected.output.size() : all)) {
         comparison.wrong = std::max<int64_t>(comparison.elements, 1);
         return comparison;
     }
     const std::vector<double> allowed_at = allowed_differences(expected, tolerance);
     double worst = -1;
-    for (size_t i = 0; i < got.size(); i++) {
+    for (size_t i = 0; i < expected.output.size(); i++) {
+        const size_t element = expected.elements.empty() ? i : static_cast<size_t>(expected.elements[i]);
         const double allowed = allowed_at[i];
-        const double difference = excess(got[i], expected.output[i], allowed);
+        const double difference = excess(got[element], expected.output[i], allowed);
         comparison.wrong += difference > 1;
         if (difference <= worst) continue;
         worst = difference;
-        comparison.index = index_of(type, i);
-        comparison.got = got[i];
+        comparison.index = index_of(type, element);
+        comparison.got = got[element];
         comparison.expected = expected.output[i];
         comparison.allowed = allowed;
     }

@@ -41,7 +41,7 @@ struct Comparison {
 };
 
 // NaN must be NaN and infinity the same infinity; a zero's sign does not matter. `got` has as many elements as the
-// reference's output; any other number counts as every element wrong.
+// output; any other number counts as every element wrong. Only those that the reference has are compared.
 Comparison compare_output(const TensorType &type, std::span<const float> got, const ReferenceResult &expected,
                           Tolerance tolerance);
 

@@ -6,7 +6,10 @@
 #include <array>
 #include <cmath>
 #include <exception>
+#include <functional>
+#include <future>
 #include <optional>
+#include <thread>
 
 #include "compiler/reference/activation.h"
 #include "compiler/reference/check_sizes.h"
@@ -139,33 +142,52 @@ void apply_epilogue(const Epilogue &epilogue, const Operands &operands, const In
     }
 }
 
-StageInput run_stage(const Stage &stage, const StageInput &x, const ReferenceTensor &weights,
-                     const Operands &operands) {
-    const auto count = static_cast<size_t>(*stage.output.elements());
-    StageInput y{TensorView(stage.output), ReferenceTensor(count), ReferenceTensor(count)};
-    for (size_t i = 0; i < count; i++) {
-        const Index at = y.view.index(i);
-        BoundedNumber number =
-            stage.kind == StageKind::shuffle ? shuffle(stage, x, at) : convolve(stage, weights, x, at);
-        for (const Epilogue &epilogue : stage.epilogues) apply_epilogue(epilogue, operands, at, number);
-        y.values[i] = number.value;
-        y.errors[i] = number.error();
+// Every element is computed on its own, so that how they are shared out between CPUs changes no bit.
+void share_out(size_t elements, int64_t products_of_one, const std::function<void(size_t, size_t)> &compute) {
+    constexpr double worth_a_thread = 1e6;  // multiply-adds: some milliseconds
+    const double products = static_cast<double>(elements) * static_cast<double>(products_of_one);
+    const double cpus = std::max(1U, std::thread::hardware_concurrency());
+    const auto threads = static_cast<size_t>(std::clamp(products / worth_a_thread, 1.0, cpus));
+    std::vector<std::future<void>> others;
+    for (size_t i = 1; i < threads; i++) {
+        others.push_back(std::async(std::launch::async, compute, elements * i / threads, elements * (i + 1) / threads));
     }
+    compute(0, elements / threads);
+    for (std::future<void> &other : others) other.get();
+}
+
+StageInput run_stage(const Stage &stage, const StageInput &x, const ReferenceTensor &weights, const Operands &operands,
+                     const std::vector<int64_t> &elements) {
+    const size_t count = elements.empty() ? static_cast<size_t>(*stage.output.elements()) : elements.size();
+    StageInput y{TensorView(stage.output), ReferenceTensor(count), ReferenceTensor(count)};
+    const auto compute = [&](size_t first, size_t last) {
+        for (size_t i = first; i < last; i++) {
+            const Index at = y.view.index(elements.empty() ? i : static_cast<size_t>(elements[i]));
+            BoundedNumber number =
+                stage.kind == StageKind::shuffle ? shuffle(stage, x, at) : convolve(stage, weights, x, at);
+            for (const Epilogue &epilogue : stage.epilogues) apply_epilogue(epilogue, operands, at, number);
+            y.values[i] = number.value;
+            y.errors[i] = number.error();
+        }
+    };
+    share_out(count, stage.kernel_volume() * stage.in_channels / stage.groups, compute);
     return y;
 }
 
 }  // namespace
 
 Result<ReferenceResult> run_reference(const Layer &layer, const std::vector<ReferenceTensor> &inputs,
-                                      const std::vector<ReferenceTensor> &parameters) try {
+                                      const std::vector<ReferenceTensor> &parameters,
+                                      const std::vector<int64_t> &elements) try {
     if (const Status sizes = check_sizes(layer, inputs, parameters); !sizes) return sizes.error();
+    const int last = static_cast<int>(layer.stages.size()) - 1;
     const std::vector<Parameter> wanted = layer.parameters();
     Operands operands;
     operands.inputs = &inputs;
     for (const NamedTensor &input : layer.inputs) operands.views.emplace_back(input.type);
     StageInput x{operands.views[0], inputs[0], ReferenceTensor(inputs[0].size())};
     size_t parameter = 0;
-    for (int i = 0; i < static_cast<int>(layer.stages.size()); i++) {
+    for (int i = 0; i <= last; i++) {
         ReferenceTensor weights;
         for (; parameter < wanted.size() && wanted[parameter].stage == i; parameter++) {
             const Parameter::Role role = wanted[parameter].role;
@@ -173,9 +195,10 @@ Result<ReferenceResult> run_reference(const Layer &layer, const std::vector<Refe
              : role == Parameter::Role::bias ? operands.bias
                                              : operands.scale) = parameters[parameter];
         }
-        x = run_stage(layer.stages[static_cast<size_t>(i)], x, weights, operands);
+        x = run_stage(layer.stages[static_cast<size_t>(i)], x, weights, operands,
+                      i == last ? elements : std::vector<int64_t>());
     }
-    return ReferenceResult{std::move(x.values), std::move(x.errors)};
+    return ReferenceResult{std::move(x.values), std::move(x.errors), elements};
 } catch (const std::exception &exception) {  // std::bad_alloc, std::length_error
     return Error{Failure::environment,
                  fmt::format("the reference needs more memory than there is ({})", exception.what())};

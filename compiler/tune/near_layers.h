@@ -15,7 +15,7 @@ namespace convc {
 double layer_distance(const Layer &a, const Layer &b);
 
 // The schedules of the nearest few of these trials' layers, fitted to this one, the nearest first. `best` are the
-// fastest trials of their layers, on whatever machine.
+// fastest trials of their layers, on whatever machine; of them only the keys count.
 std::vector<Schedule> schedules_of_near_layers(const Layer &layer, const Target &target,
                                                const std::vector<Trial> &best);
 

@@ -16,7 +16,7 @@ namespace convc {
 
 struct Candidate {
     Schedule schedule;     // as users write it
-    double predicted = 0;  // by the algorithm's model; comparable within one algorithm and width
+    double predicted = 0;  // cycles, by the algorithm's model; 0 where it has none
 };
 
 // The candidates of one algorithm with vectors of one width.
@@ -28,7 +28,7 @@ struct AlgorithmSpace {
     double written = 0;                         // schedules that the knobs' ranges allow to write
     int64_t worthwhile = 0;                     // those of values that are worth a trial
     std::map<ConflictKind, int64_t> conflicts;  // of them: how many each kind removed
-    int64_t slow = 0;                           // of them: predicted to be far from the best
+    int64_t slow = 0;                           // of them: predicted to be far from the best of all spaces
     std::vector<Candidate> candidates;          // what is left, by what is predicted, the fastest first
 };
 

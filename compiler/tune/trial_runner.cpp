@@ -30,9 +30,13 @@ double multiply_adds(const Layer &layer) {
 TrialRunner::TrialRunner(TrialRunnerOptions options) : options_(std::move(options)) {
     const auto process = [&] { return std::make_unique<TrialProcess>(options_.worker, options_.limits); };
     for (int i = 0; i < options_.compilers; i++) compilers_.push_back(process());
+    measurer_ = new_measurer();
+}
+
+std::unique_ptr<TrialProcess> TrialRunner::new_measurer() const {
     TrialLimits alone = options_.limits;
     alone.cpus = options_.cpus;
-    measurer_ = std::make_unique<TrialProcess>(options_.worker, alone);
+    return std::make_unique<TrialProcess>(options_.worker, alone);
 }
 
 void TrialRunner::prepare(const Layer &layer, const Target &target, const std::string &baseline) {
@@ -150,6 +154,17 @@ Final TrialRunner::measure_again(const std::string &schedules) {
     final.cold = cold->own / cold->baseline;
     final.trial.finished = std::time(nullptr);
     return final;
+}
+
+Trial TrialRunner::measure_elsewhere(const std::string &schedules) {
+    measurer_ = new_measurer();
+    Trial trial = new_trial(schedules);
+    const auto turns = time_in_turns(trial, options_.final_repeats, false, infinity);
+    if (!turns) return trial;
+    trial.seconds = turns->own;
+    trial.relative = turns->own / turns->baseline;
+    trial.finished = std::time(nullptr);
+    return trial;
 }
 
 Result<double> TrialRunner::time_baseline() {

@@ -52,6 +52,10 @@ public:
     // Times one that was right before, for longer, with warm caches and with cold ones.
     Final measure_again(const std::string &schedules);
 
+    // Times one that was right before in a process of its own: where the pages of a process's buffers lie is worth up
+    // to a tenth of a kernel that takes microseconds, to one schedule and not to another.
+    Trial measure_elsewhere(const std::string &schedules);
+
     // Seconds of the baseline, without a check.
     Result<double> time_baseline();
 
@@ -71,6 +75,8 @@ private:
     nlohmann::ordered_json preparation_;
     std::string baseline_;
     double work_ = 0;  // multiply-adds of the layer
+    std::unique_ptr<TrialProcess> new_measurer() const;
+
     std::vector<std::unique_ptr<TrialProcess>> compilers_;
     std::unique_ptr<TrialProcess> measurer_;
 };

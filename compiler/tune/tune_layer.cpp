@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/plan/shipped_schedules.h"
 #include "compiler/tune/kernel_ranges.h"
 #include "compiler/tune/near_layers.h"
 #include "compiler/tune/schedule_search.h"
@@ -20,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double least_gain = 1.02;  // a schedule has to be so much faster than the one there is
 constexpr size_t most_finalists = 5;
+constexpr size_t comparisons = 3;  // of the winner with the default, each in another process
 constexpr double as_good = 1.01;
 constexpr double for_trials = 0.85;  // of the time; the rest is for the finals
 
@@ -87,7 +89,7 @@ private:
         return choose(part, search, *baseline_seconds, segment);
     }
 
-    // The default, then what was best for layers like this one.
+    // The default, then what was best for this layer elsewhere, and for layers like it.
     Result<std::vector<Schedule>> seeds_of(const Layer &part, const Plan &standard) {
         std::vector<Schedule> seeds;
         if (standard.groups.size() == 1) seeds = standard.schedules();
@@ -97,6 +99,12 @@ private:
             return trial.key.layer == part.canonical_line() && trial.key.target == target_.full_name() &&
                    trial.key.machine == options_.machine && trial.key.build == options_.build;
         });
+        for (const ShippedSchedule &shipped : shipped_schedules()) {
+            Trial &trial = best->emplace_back();
+            trial.key.layer = shipped.layer;
+            trial.key.target = shipped.target;
+            trial.key.schedule = print_schedules(shipped.groups);
+        }
         const std::vector<Schedule> near = schedules_of_near_layers(part, target_, *best);
         tuned_.seeds += static_cast<int>(near.size());
         seeds.insert(seeds.end(), near.begin(), near.end());
@@ -240,18 +248,23 @@ private:
         return schedules;
     }
 
-    // The winner against the default once more, as one layer. The database keeps this, in place of what the search saw
-    // of it: `convc db winners` shall not differ.
+    // The winner against the default once more, as one layer, in several processes: the median counts. The database
+    // keeps this, in place of what the search saw of it: `convc db winners` shall not differ.
     Result<TunedLayer> compare(const Plan &standard, const std::vector<Schedule> &found) {
         tuned_.schedules = standard.schedules();
         const std::string baseline = print_schedules(tuned_.schedules);
         const std::string winner = found.empty() ? baseline : print_schedules(found);
         runner_.prepare(layer_, target_, baseline);
-        Trial trial = runner_.measure(winner, infinity);
-        if (trial.outcome != TrialOutcome::measured) {
-            return Error{Failure::internal,
-                         fmt::format("{} {}: {}", winner, outcome_name(trial.outcome), trial.reason)};
+        std::vector<Trial> trials{runner_.measure(winner, infinity)};
+        const int64_t workspace = trials[0].workspace;
+        while (winner != baseline && trials.size() < comparisons) trials.push_back(runner_.measure_elsewhere(winner));
+        for (const Trial &each : trials) {
+            if (each.outcome == TrialOutcome::measured) continue;
+            return Error{Failure::internal, fmt::format("{} {}: {}", winner, outcome_name(each.outcome), each.reason)};
         }
+        std::sort(trials.begin(), trials.end(), [](const Trial &a, const Trial &b) { return a.relative < b.relative; });
+        Trial &trial = trials[trials.size() / 2];
+        trial.workspace = workspace;
         trial.key = key_of(layer_, winner);
         if (Status status = database_.record(trial); !status) return status.error();
         tuned_.default_seconds = trial.seconds / trial.relative;

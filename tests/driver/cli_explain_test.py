@@ -39,7 +39,8 @@ class Space(CliTest):
     def test_conflicts_have_kinds(self):
         kinds = set()
         for layer in ("f32 nhwc[1, 12, 12, 64] -> conv(64, 3x3, pad=1, groups=16)",
-                      "f32 nhwc[1, 12, 12, 48] -> depthwise(3x3, pad=1) -> conv(48, 1x1)"):
+                      "f32 nhwc[1, 12, 12, 48] -> depthwise(3x3, pad=1) -> conv(48, 1x1)",
+                      "f32 nchw[1, 8, 64, 64] -> depthwise(3x3, pad=1)"):
             kinds |= {kind for space in self.space(layer) for kind in space["conflicts"]}
         self.assertLessEqual(kinds, {"registers", "shape", "division", "memory", "workspace", "rounding", "knobs"})
         self.assertIn("registers", kinds)

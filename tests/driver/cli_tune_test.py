@@ -18,6 +18,10 @@ FAKE = pathlib.Path(__file__).with_name("fake_worker.py")
 FILE = """layer a(x: f32 nhwc[1, 6, 6, 8]) = conv(24, 1x1) + bias
 layer b(x: f32 nhwc[1, 6, 6, 8]) = depthwise(3x3, pad=1) + relu -> conv(8, 1x1)
 """
+# Some 20,000 of them: more than can be tried while a search is killed again and again.
+MANY_SCHEDULES = """layer c(x: f32 nhwc[1, 56, 56, 24]) = conv(144, 1x1) + relu6 -> depthwise(3x3, pad=1) + relu6 -> conv(24, 1x1)
+layer d(x: f32 nhwc[1, 56, 56, 64]) = conv(64, 3x1, pad=1x0) + relu
+"""
 
 
 class Tune(CliTest):
@@ -65,7 +69,7 @@ class Tune(CliTest):
 
     def test_whatever_fails_is_recorded_and_never_wins(self):
         self.write("net.conv", FILE)
-        planted = {"unroll=2": "crash", "unroll=4": "wrong", "unroll=8": "memory", "pixels_outside=1": "refused"}
+        planted = {"columns=4,": "crash", "columns=5,": "wrong", "columns=7,": "memory", "pixels_outside=1": "refused"}
         # The default itself has to run.
         default = json.loads(self.convc("explain", "net.conv:a", "--plan", "--json")[0])["plan"]["groups"][0]["schedule"]
         planted = {pattern: how for pattern, how in planted.items() if not re.search(pattern, default)}
@@ -99,7 +103,7 @@ class Tune(CliTest):
             return []
 
     def test_killed_at_any_moment_it_goes_on(self):
-        self.write("net.conv", FILE)
+        self.write("net.conv", MANY_SCHEDULES)
         chance = random.Random(1)
         seen = set()
         for kill in range(int(os.environ.get("CONVC_TEST_KILLS", "10"))):
@@ -108,6 +112,7 @@ class Tune(CliTest):
             # Every other one while it starts, or soon after; the rest once it has made a trial more.
             deadline = time.time() + 30
             while kill % 2 and time.time() < deadline and len(self.safe_trials()) <= len(seen):
+                self.assertIsNone(process.poll(), "the search is over")
                 time.sleep(0.02)
             time.sleep(chance.uniform(0, 0.5))
             process.kill()

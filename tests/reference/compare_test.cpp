@@ -37,6 +37,14 @@ TEST(Compare, BoundedAcceptsUpToTheBound) {
     EXPECT_EQ(compare({1.5F, 1.75F, 3.1F, 3}, expected, Tolerance::bounded).wrong, 1);
 }
 
+TEST(Compare, OfSomeElementsNoOthers) {
+    const ReferenceResult expected{{2, 4}, {0.5, 0.5}, {1, 3}};
+    EXPECT_TRUE(compare({9, 2, 9, 4}, expected, Tolerance::bounded).ok());
+    const Comparison comparison = compare({9, 2, 9, 5}, expected, Tolerance::bounded);
+    EXPECT_EQ(comparison.message(), "1 of 2 elements differ; at [0, 0, 1, 1]: got 5, expected 4, allowed 0.5");
+    EXPECT_FALSE(compare({2, 4}, expected, Tolerance::bounded).ok());
+}
+
 TEST(Compare, NamesTheWorstElement) {
     const ReferenceResult expected{{1, 2, 3, 4}, {1, 1, 1, 1}};
     const Comparison comparison = compare({1, 4, 7, 4}, expected, Tolerance::bounded);

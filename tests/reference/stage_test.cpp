@@ -186,6 +186,17 @@ TEST(Stage, NanAndInfinityReachEveryOutputThatReadsThem) {
     EXPECT_EQ(output[3], 0);
 }
 
+TEST(Stage, SomeElementsOfTheLastStage) {
+    const Layer chain = LayerBuilder(row(6)).conv(1, line(3)).conv(1, line(2));
+    const std::vector<ReferenceTensor> inputs{{1, 2, 3, 4, 5, 6}}, parameters{{1, 10, 100}, {1, 1}};
+    const Result<ReferenceResult> all = run_reference(chain, inputs, parameters);
+    const Result<ReferenceResult> some = run_reference(chain, inputs, parameters, {2, 0});
+    ASSERT_TRUE(all && some);
+    EXPECT_EQ(some->output, (ReferenceTensor{all->output[2], all->output[0]}));
+    EXPECT_EQ(some->error_bound, (ReferenceTensor{all->error_bound[2], all->error_bound[0]}));
+    EXPECT_EQ(some->elements, (std::vector<int64_t>{2, 0}));
+}
+
 TEST(Stage, WrongSizesAreErrorsThatNameThem) {
     const Layer layer = LayerBuilder(row(4)).conv(1, line(3)).epilogue(EpilogueKind::bias);
     EXPECT_EQ(run_reference(layer, {{1, 2, 3}}, {{1, 1, 1}, {0}}).error().message,

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "compiler/plan/plan.h"
@@ -50,9 +51,9 @@ TEST_P(OfEveryLine, CandidatesAndTheirNeighboursAreSchedulesOfTheLayer) {
     for (const std::string &line : lines) {
         const Layer layer = *parse_layer(line);
         const std::vector<AlgorithmSpace> spaces = schedule_spaces(whole(layer), target);
-        ASSERT_FALSE(spaces.empty()) << line;
+        size_t all = 0;
         for (const AlgorithmSpace &space : spaces) {
-            EXPECT_FALSE(space.candidates.empty()) << line << " " << space.algorithm;
+            all += space.candidates.size();
             EXPECT_LE(static_cast<double>(space.candidates.size()), space.written);
             for (size_t i = 0; i < space.candidates.size(); i += space.candidates.size() / 40 + 1) {
                 const Schedule &schedule = space.candidates[i].schedule;
@@ -63,7 +64,20 @@ TEST_P(OfEveryLine, CandidatesAndTheirNeighboursAreSchedulesOfTheLayer) {
                 }
             }
         }
+        EXPECT_GT(all, 0U) << line;
     }
+}
+
+// One channel in a vector of sixteen, against sixteen: the models of the two agree on what a cycle is.
+TEST(ScheduleSpace, AnAlgorithmThatIsFarSlowerHasNoCandidates) {
+    const Layer layer = *parse_layer("f32 nhwc[1, 14, 14, 64] -> depthwise(3x3, pad=1)");
+    std::map<std::string, size_t> left;
+    for (const AlgorithmSpace &space : schedule_spaces(whole(layer), target_of(Isa::avx512))) {
+        left[space.algorithm] += space.candidates.size();
+        EXPECT_TRUE(!space.candidates.empty() || space.slow > 0) << space.algorithm;
+    }
+    EXPECT_EQ(left.at("direct"), 0U);
+    EXPECT_GT(left.at("depthwise"), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(ScheduleSpace, OfEveryLine, testing::Values(Isa::sse41, Isa::avx2, Isa::avx512),
@@ -103,7 +117,7 @@ TEST(ScheduleSearchTest, FindsAGoodScheduleEarly) {
 }
 
 TEST(ScheduleSearchTest, EqualSeedsAskAlike) {
-    const Layer layer = *parse_layer(lines[1]);
+    const Layer layer = *parse_layer(lines[0]);
     const Target target = target_of(Isa::avx2);
     const auto ask = [&](uint64_t random) {
         ScheduleSearch search(whole(layer), target, {}, random);
