@@ -19,20 +19,19 @@ import numpy
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 ALGORITHMS = ["chain", "depthwise", "direct", "grouped", "shuffle", "transposed", "winograd"]
-KNOBS = ["outputs", "vectors", "columns", "rows", "across", "down", "channels", "parts", "channel_parts", "unroll",
-         "pixel_vectors", "pixels_outside", "channels_outside", "copies", "register_rows", "half_vectors"]
 LAYER_NUMBERS = 12
+LEAST_TRIALS = 20  # of a layer, or it says little
 
 
 def log2(number):
     return math.log2(number + 1)
 
 
-def features(layer, schedule, predicted):
+def features(layer, schedule, predicted, names):
     numbers = [int(number) for number in re.findall(r"\d+", layer.split(" ", 1)[1])][:LAYER_NUMBERS]
     numbers += [0] * (LAYER_NUMBERS - len(numbers))
     knobs = dict(re.findall(r"(\w+)=(\d+)", schedule))
-    return ([ALGORITHMS.index(schedule.split("(")[0])] + [log2(int(knobs.get(knob, 0))) for knob in KNOBS]
+    return ([ALGORITHMS.index(schedule.split("(")[0])] + [log2(int(knobs.get(knob, 0))) for knob in names]
             + [log2(number) for number in numbers] + [math.log2(predicted)])
 
 
@@ -49,12 +48,14 @@ def judge(predicted, costs):
 
 
 def read_trials(path):
-    layers = collections.defaultdict(list)
     with open(path, encoding="utf-8") as file:
-        for line in list(file)[1:]:
-            layer, schedule, predicted, cost = line.rstrip("\n").split("\t")
-            layers[layer].append((features(layer, schedule, max(float(predicted), 1)), float(predicted), float(cost)))
-    return layers
+        rows = [line.rstrip("\n").split("\t") for line in file][1:]
+    names = sorted({name for row in rows for name in re.findall(r"(\w+)=", row[1])})
+    layers = collections.defaultdict(list)
+    for layer, schedule, predicted, cost in rows:
+        cycles = max(float(predicted), 1)
+        layers[layer].append((features(layer, schedule, cycles, names), cycles, float(cost)))
+    return {layer: trials for layer, trials in layers.items() if len(trials) >= LEAST_TRIALS}
 
 
 def learned(layers, unseen):
@@ -62,19 +63,21 @@ def learned(layers, unseen):
     for layer, trials in layers.items():
         if layer == unseen:
             continue
-        least_time, least_cycles = min(trial[2] for trial in trials), min(max(trial[1], 1) for trial in trials)
-        for row, predicted, cost in trials:
-            rows.append(row + [max(predicted, 1) / least_cycles])
+        least_time, least_cycles = min(trial[2] for trial in trials), min(trial[1] for trial in trials)
+        for row, cycles, cost in trials:
+            rows.append(row + [cycles / least_cycles])
             targets.append(math.log(cost / least_time))
     model = HistGradientBoostingRegressor(max_iter=300, learning_rate=0.05, random_state=1)
     model.fit(numpy.array(rows), numpy.array(targets))
-    least_cycles = min(max(trial[1], 1) for trial in layers[unseen])
-    return model.predict(numpy.array([row + [max(cycles, 1) / least_cycles] for row, cycles, _ in layers[unseen]]))
+    least_cycles = min(trial[1] for trial in layers[unseen])
+    return model.predict(numpy.array([row + [cycles / least_cycles] for row, cycles, _ in layers[unseen]]))
 
 
 def main():
     layers = read_trials(sys.argv[1])
     print(f"{'trials':>6} {'model':>6} {'tenth':>6} {'learned':>7} {'tenth':>6}  layer")
+    if len(layers) < 2:
+        sys.exit("one layer alone teaches nothing of others")
     rows = []
     for layer, trials in layers.items():
         costs = [trial[2] for trial in trials]

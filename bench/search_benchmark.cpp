@@ -5,10 +5,11 @@
 //     convc_bench_search all.db
 //     convc_bench_search all.db --trials > trials.tsv               # for bench/learned_ranking.py
 //
-// A row a layer: the candidates of its space and how many of them were measured; the default's time by the best one's;
-// and the time of what the search finds by the best one's, the median and the worst over the seeds. For ranking alone,
-// without a measurement: the same of the model's first choice, and the rank correlation (Spearman's) of what the models
-// predict with what was measured.
+// A row a layer: the candidates of its space and how many of them were measured; the least time among them by that of
+// all that was measured, which may have been without the models' limit; the default's time by the best one's; and the
+// time of what the search finds by the best one's, the median and the worst over the seeds. For ranking alone, without
+// a measurement: the same of the model's first choice, and the rank correlation (Spearman's) of what the models predict
+// with what was measured.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,6 +24,8 @@
 #include "compiler/tune/schedule_search.h"
 #include "compiler/tune/trial_database.h"
 #include "convc/convc.hpp"
+#include "schedules/schedule_table.h"
+#include "schedules/vector_width.h"
 
 namespace convc {
 namespace {
@@ -88,7 +91,7 @@ double replay(const MeasuredLayer &measured, int64_t trials, uint64_t seed) {
     return least;
 }
 
-// What the models predict of schedules that ran, and what they cost.
+// What the models predict of schedules that ran, in the search's space or not, and what they cost.
 struct Prediction {
     Schedule schedule;
     double predicted = 0, cost = 0;
@@ -96,11 +99,10 @@ struct Prediction {
 
 std::vector<Prediction> predictions(const MeasuredLayer &measured) {
     std::vector<Prediction> all;
-    for (const AlgorithmSpace &space : schedule_spaces(measured.group(), measured.target)) {
-        for (const Candidate &each : space.candidates) {
-            const double cost = measured.cost(each.schedule);
-            if (cost < infinity) all.push_back({each.schedule, each.predicted, cost});
-        }
+    for (const auto &[schedule, cost] : measured.costs) {
+        const Algorithm *algorithm = algorithm_named(schedule.algorithm);
+        if (cost == infinity || !algorithm || !algorithm->cycles) continue;
+        all.push_back({schedule, algorithm->cycles(kernel_request(measured.group(), schedule, measured.target)), cost});
     }
     return all;
 }
@@ -129,13 +131,14 @@ double rank_correlation(const std::vector<Prediction> &all) {
         first += (a[i] - mean) * (a[i] - mean);
         second += (b[i] - mean) * (b[i] - mean);
     }
-    return both / std::sqrt(first * second);
+    return first > 0 && second > 0 ? both / std::sqrt(first * second) : 0;
 }
 
 struct Row {
     int64_t candidates = 0, measured = 0, trials = 0;
     double correlation = 0;
     double by_default = infinity, by_model = infinity, median = infinity, worst = infinity;  // by the best
+    double kept = infinity;  // the best that the models leave in the space, by the best of all that was measured
 };
 
 Row row_of(const MeasuredLayer &measured) {
@@ -147,6 +150,7 @@ Row row_of(const MeasuredLayer &measured) {
     for (const AlgorithmSpace &space : search.spaces()) {
         for (const Candidate &each : space.candidates) {
             row.measured += measured.costs.contains(each.schedule) ? 1 : 0;
+            row.kept = std::min(row.kept, measured.cost(each.schedule) / best);
             if (!first || each.predicted < first->predicted) first = &each;
         }
     }
@@ -161,13 +165,13 @@ Row row_of(const MeasuredLayer &measured) {
 }
 
 void print_rows(const std::vector<MeasuredLayer> &layers) {
-    fmt::print("{:>10} {:>8} {:>7} {:>8} {:>6} {:>7} {:>6} {:>7}  {}\n", "candidates", "measured", "trials", "default",
-               "model", "median", "worst", "ranking", "layer");
+    fmt::print("{:>10} {:>8} {:>6} {:>7} {:>8} {:>6} {:>7} {:>6} {:>7}  {}\n", "candidates", "measured", "kept",
+               "trials", "default", "model", "median", "worst", "ranking", "layer");
     for (const MeasuredLayer &measured : layers) {
         const Row row = row_of(measured);
-        fmt::print("{:>10} {:>8} {:>7} {:>8.3f} {:>6.3f} {:>7.3f} {:>6.3f} {:>7.2f}  {}\n", row.candidates,
-                   row.measured, row.trials, row.by_default, row.by_model, row.median, row.worst, row.correlation,
-                   measured.layer.canonical_line());
+        fmt::print("{:>10} {:>8} {:>6.3f} {:>7} {:>8.3f} {:>6.3f} {:>7.3f} {:>6.3f} {:>7.2f}  {}\n", row.candidates,
+                   row.measured, row.kept, row.trials, row.by_default, row.by_model, row.median, row.worst,
+                   row.correlation, measured.layer.canonical_line());
     }
 }
 

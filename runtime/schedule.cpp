@@ -3,10 +3,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 
 namespace convc {
+namespace {
+
+constexpr std::string_view arrow = " -> ";  // between two kernels' schedules
+
+}  // namespace
 
 std::optional<int64_t> Schedule::knob(std::string_view name) const {
     for (const auto &[knob_name, value] : knobs) {
@@ -25,7 +31,10 @@ std::string print_schedule(const Schedule &schedule) {
 
 std::string print_schedules(const std::vector<Schedule> &schedules) {
     std::string text;
-    for (const Schedule &schedule : schedules) text += (text.empty() ? "" : " -> ") + print_schedule(schedule);
+    for (const Schedule &schedule : schedules) {
+        if (!text.empty()) text += arrow;
+        text += print_schedule(schedule);
+    }
     return text;
 }
 
@@ -105,6 +114,18 @@ Result<Schedule> parse_schedule(std::string_view text) {
     }
     if (!cursor.at_end()) return malformed(text, fmt::format("unexpected '{}'", cursor.rest()));
     return schedule;
+}
+
+Result<std::vector<Schedule>> parse_schedules(std::string_view text) {
+    std::vector<Schedule> schedules;
+    for (size_t begin = 0; begin <= text.size();) {
+        const size_t end = std::min(text.find(arrow, begin), text.size());
+        Result<Schedule> schedule = parse_schedule(text.substr(begin, end - begin));
+        if (!schedule) return schedule.error();
+        schedules.push_back(*std::move(schedule));
+        begin = end + arrow.size();
+    }
+    return schedules;
 }
 
 }  // namespace convc

@@ -71,45 +71,51 @@ int64_t tile_along_parts(const StageGroup &group, int64_t pixels, int64_t rows) 
 // Register tiles that cover the output.
 double tiles_of_layer(const KernelRequest &request) {
     const View output = output_view(request.group);
-    const auto known = [&](ViewAxis axis) { return output[axis].extent.known() ? int64_t{output[axis].extent} : 1024; };
+    const auto count = [&](ViewAxis axis, int64_t tile) {
+        return static_cast<double>(ceil_divided(modelled_extent(output, axis), tile));
+    };
+    const int64_t lanes = vector_extent(request.group, request.target);
     const int64_t rows = request.schedule.knob("register_rows").value_or(1);
     const int64_t pixels = tile_pixels(request.group, request.target, *request.schedule.knob("columns"));
-    const int64_t vectors = vectors_of_channels(request.group, request.target)
-                                ? ceil_divided(known(view_channel), vector_extent(request.group, request.target))
-                                : known(view_channel);
-    return static_cast<double>(ceil_divided(known(view_width), pixels) * ceil_divided(known(view_height), rows) *
-                               known(view_depth) * known(view_batch) * vectors);
+    return count(view_width, pixels) * count(view_height, rows) * count(view_depth, 1) * count(view_batch, 1) *
+           count(view_channel, vectors_of_channels(request.group, request.target) ? lanes : 1);
 }
 
 double vectors_of_input(const KernelRequest &request) {
-    return static_cast<double>(request.group.input().elements().value_or(0)) /
-           static_cast<double>(vector_extent(request.group, request.target));
+    const View input = activation_view(request.group.input(), 1, false);
+    return modelled_outputs(input) / static_cast<double>(vector_extent(request.group, request.target));
+}
+
+// Multiply-adds of an output, without those in padding that tiles leave out.
+double taps_of_output(const StageGroup &group, int64_t pixels, int64_t rows) {
+    const auto taps = static_cast<double>(group.stage(0).kernel_volume());
+    if (in_tiles(group)) return taps;
+    return taps * share_of_taps(group, view_width, pixels) * share_of_taps(group, view_height, rows);
 }
 
 // Modelled cycles of a register tile: its multiply-adds, what it loads (of neighbouring outputs, a row or a column of
-// the input once), or the four cycles that each multiply-add of one output waits for the one before; and a store, its
-// epilogue and addresses for each output.
+// the input once), or the four cycles that each multiply-add of one output waits for the one before.
 double tile_cycles_of(const KernelRequest &request) {
-    constexpr double latency = 4, an_output = 3, a_cycle = 2;
+    constexpr double latency = 4, a_cycle = 2;
     const Stage &stage = request.group.stage(0);
     const int64_t columns = *request.schedule.knob("columns"),
                   rows = request.schedule.knob("register_rows").value_or(1);
     const bool of_channels = vectors_of_channels(request.group, request.target);
     const Axis x = stage_axis(stage, view_width), y = stage_axis(stage, view_height);
-    const double turns = request.target.splits_vectors() ? 2 : 1, sums = static_cast<double>(columns * rows);
-    const auto taps = static_cast<double>(stage.kernel_volume());
+    const double turns = request.target.splits_vectors() ? 2 : 1;
+    const auto sums = static_cast<double>(columns * rows);
+    const double taps = taps_of_output(request.group, tile_pixels(request.group, request.target, columns), rows);
     double loads = sums * taps;
-    if (of_channels)
-        loads = std::min(loads, static_cast<double>(input_span(x, columns)) * taps / static_cast<double>(x.kernel));
-    if (shares_rows(stage, rows, columns * rows)) {
-        loads =
-            std::min(loads, static_cast<double>(input_span(y, rows) * columns) * taps / static_cast<double>(y.kernel));
-    }
+    const auto at_most = [&](int64_t of_taps, int64_t kernel) {
+        loads = std::min(loads, static_cast<double>(of_taps) * taps / static_cast<double>(kernel));
+    };
+    if (of_channels) at_most(input_span(x, columns), x.kernel);
+    if (shares_rows(stage, rows, columns * rows)) at_most(input_span(y, rows) * columns, y.kernel);
     const double load = of_channels ? 1 : unaligned_load(x.stride, request.target);
     const double weights = taps / (of_channels ? 1 : turns);  // of pixels, a broadcast
     const double work =
         std::max({sums * taps * turns / a_cycle, (loads * load + weights) * turns / a_cycle, taps * latency});
-    return work + sums * an_output * turns / a_cycle;
+    return work + sums * output_cycles(request.target) * request.target.vector_lanes();
 }
 
 // Tasks of 8 rows of some 64 outputs, and of so many channels that their strip stays in half of L2.
@@ -428,9 +434,10 @@ double cycles(const KernelRequest &request) {
     if (!in_tiles(group)) {
         const int64_t rows = schedule.knob("register_rows").value_or(1);
         const int64_t pixels = tile_pixels(group, request.target, *schedule.knob("columns"));
-        const int64_t items = ceil_divided(output[parallel_axis(output)].extent, tile_along_parts(group, pixels, rows));
+        const int64_t items =
+            ceil_divided(modelled_extent(output, parallel_axis(output)), tile_along_parts(group, pixels, rows));
         share = share_of_slowest(items, *schedule.knob("parts"),
-                                 output[view_batch].extent * *schedule.knob("channel_parts"), request.target);
+                                 modelled_extent(output, view_batch) * *schedule.knob("channel_parts"), request.target);
     }
     // A vector of the input is loaded and stored.
     constexpr double copied = 2;

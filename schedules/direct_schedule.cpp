@@ -71,8 +71,6 @@ int64_t strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
            stage.groups * 4;
 }
 
-constexpr int64_t many_pixels = 5040;  // which no register tile divides badly
-
 // Tasks of some 32 x 8 outputs, or fewer where their strip would not stay in half of L2.
 Schedule default_tiles(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
@@ -235,17 +233,12 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     return schedule;
 }
 
-// Outputs along a row, for the model.
-int64_t width_of_tiles(const StageGroup &group) {
-    return in_tiles(group) ? many_pixels : int64_t{grouped_output(group)[view_width].extent};
-}
-
-// Multiply-adds of the layer, without those in padding.
-double stage_products(const StageGroup &group) {
+// Multiply-adds of an output, without those in padding that tiles of so many columns leave out.
+double products_of_output(const StageGroup &group, int64_t columns) {
     const Stage &stage = group.stage(0);
-    const auto outputs = static_cast<double>(stage.output.elements().value_or(many_pixels));
-    const int64_t products = stage.in_channels / stage.groups * stage.kernel_volume();
-    return outputs * static_cast<double>(products);
+    const auto products = static_cast<double>(input_channels(stage) * stage.kernel_volume());
+    if (in_tiles(group)) return products;
+    return products * share_of_taps(group, view_width, columns) * share_of_taps(group, view_height, 1);
 }
 
 // Of all work, what the thread with the most tasks does.
@@ -253,7 +246,8 @@ double share_of_slowest_thread(const KernelRequest &request) {
     const StageGroup &group = request.group;
     if (in_tiles(group)) return 1.0 / static_cast<double>(planned_threads(request.target));
     const View output = grouped_output(group);
-    const int64_t others = output[view_batch].extent * *request.schedule.knob("channel_parts") * group.stage(0).groups;
+    const int64_t others =
+        modelled_extent(output, view_batch) * *request.schedule.knob("channel_parts") * group.stage(0).groups;
     return share_of_slowest(pieces(output, pixel_tile(request)), *request.schedule.knob("parts"), others,
                             request.target);
 }
@@ -344,7 +338,8 @@ double time(const StageGroup &whole, const Target &target) {
 std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
     const StageGroup group = convolution_of(so_far.group);
     if (knob.name != "columns") return usual_values(so_far, knob);
-    const int64_t width = width_of_tiles(group), channels = group_channels(group.stage(0));
+    const int64_t width = modelled_extent(grouped_output(group), view_width);
+    const int64_t channels = group_channels(group.stage(0));
     const int64_t vectors = *so_far.schedule.knob("vectors");
     if (!has_pixel_vectors(so_far.schedule)) return good_columns(vectors, knob, channels, width, so_far.target);
     // Vectors of pixels and single channels: the two change places.
@@ -361,19 +356,24 @@ double cycles(const KernelRequest &whole) {
     const KernelRequest request = convolution_of(whole);
     const StageGroup &group = request.group;
     const Schedule &schedule = request.schedule;
-    const Stage &stage = group.stage(0);
+    const View output = grouped_output(group);
+    const bool of_pixels = has_pixel_vectors(schedule);
     RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    int64_t channels = group_channels(stage), width = width_of_tiles(group);
-    double vector_load = 1;
-    const double conflicts =
-        has_pixel_vectors(schedule) ? 1 : set_conflicts(tile.columns, bytes_between_pixels(group), request.target);
-    if (has_pixel_vectors(schedule)) {
+    const double products = products_of_output(group, of_pixels ? 1 : tile.columns);
+    int64_t channels = group_channels(group.stage(0)), width = modelled_extent(output, view_width);
+    double vector_load = 1, conflicts = set_conflicts(tile.columns, bytes_between_pixels(group), request.target);
+    if (of_pixels) {
         std::swap(tile.vectors, tile.columns);
         std::swap(channels, width);
         vector_load = pixel_load(group, request.target);
+        conflicts = 1;
     }
-    return stage_products(group) * conflicts * lane_cycles(tile, channels, width, vector_load, request.target) *
-           share_of_slowest_thread(request);
+    const bool scatters = !of_pixels && output[view_channel].stride != 1;
+    const double storing = scatters ? scatter_cycles(output, request.target) / request.target.vector_lanes()
+                                    : output_cycles(request.target);
+    const double an_output =
+        products * conflicts * lane_cycles(tile, channels, width, vector_load, request.target) + storing;
+    return modelled_outputs(output) * an_output * share_of_slowest_thread(request);
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {

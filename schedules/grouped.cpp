@@ -127,11 +127,15 @@ double cycles(const KernelRequest &whole) {
     const double share =
         share_of_slowest(ceil_divided(output[parallel_axis(output)].extent, columns), *request.schedule.knob("parts"),
                          output[view_batch].extent * stage.groups / lanes, request.target);
-    const auto products =
-        static_cast<double>(stage.output.elements().value_or(0) * input_channels(stage) * stage.kernel_volume());
-    return share * products *
-           lane_cycles_of_vectors(tile, group_channels(stage) * request.target.vector_lanes(),
-                                  output[view_width].extent, request.target);
+    // A vector that the groups do not fill takes as long as a whole one.
+    Target target = request.target;
+    target.half_vectors = target.half_vectors || (target.isa == Isa::avx512 && lanes * 2 <= target.vector_lanes());
+    const double waste = static_cast<double>(target.vector_lanes()) / static_cast<double>(lanes);
+    const double products = static_cast<double>(input_channels(stage) * stage.kernel_volume()) *
+                            share_of_taps(request.group, view_height, 1);
+    const double sum = products * lane_cycles_of_vectors(tile, group_channels(stage) * target.vector_lanes(),
+                                                         output[view_width].extent, target);
+    return share * modelled_outputs(output) * waste * (sum + output_cycles(target));
 }
 
 std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {

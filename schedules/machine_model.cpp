@@ -45,6 +45,11 @@ double lane_cycles_of_vectors(const RegisterTile &tile, int64_t channels, int64_
     return lane_cycles(tile, channels, pixels, vector_load, target);
 }
 
+double output_cycles(const Target &target) {
+    constexpr double operations = 3, a_cycle = 2;  // of a vector
+    return operations / a_cycle * (target.splits_vectors() ? 2 : 1) / target.vector_lanes();
+}
+
 double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target) {
     const auto fmas = static_cast<double>(tile.vectors * tile.columns);

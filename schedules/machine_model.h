@@ -28,13 +28,17 @@ double tile_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, d
 double lane_cycles(const RegisterTile &tile, int64_t channels, int64_t pixels, double vector_load,
                    const Target &target);
 
+// The same of a tile whose columns are vectors too, as where vectors run across groups.
+double lane_cycles_of_vectors(const RegisterTile &tile, int64_t channels, int64_t pixels, const Target &target);
+
+// Modelled cycles that an output takes beside its sum, where whole vectors of them are stored: epilogue, store,
+// addresses.
+double output_cycles(const Target &target);
+
 // How many times as long a step takes where more of its broadcasts come from one set of L1 than that has ways: a tile
 // of 2 x 14 reads pixels that lie a page apart at 0.79 times the speed of one of 2 x 7, of 2 x 12 at 0.93, of 2 x 10 at
 // 0.99 (1x1 of 1024 channels, 8 ways).
 double set_conflicts(int64_t columns, int64_t bytes_between_pixels, const Target &target);
-
-// The same of a tile whose columns are vectors too, as where vectors run across groups.
-double lane_cycles_of_vectors(const RegisterTile &tile, int64_t channels, int64_t pixels, const Target &target);
 
 // The tile with the fewest cycles, of at most so many vectors.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1,
@@ -53,8 +57,8 @@ int64_t planned_threads(const Target &target);
 // with parts as large as that allows.
 int64_t balanced_parts(int64_t items, int64_t others, const Target &target);
 
-// Of all work, what the thread with the most tasks does, where `items` equal pieces of it, `others` times over, are cut
-// into `parts`.
+// Of all work, what the thread with the most tasks does (one over the threads where all have equally many), where
+// `items` equal pieces of it, `others` times over, are cut into `parts`.
 double share_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target);
 
 }  // namespace convc

@@ -23,6 +23,19 @@ View grouped_output(const StageGroup &group) {
     return activation_view(group.output(), group.stage(0).groups, flattens(group));
 }
 
+int64_t modelled_extent(const View &output, ViewAxis axis) {
+    if (output[axis].extent.known()) return int64_t{output[axis].extent};
+    return axis == view_batch ? 1 : many_pixels;
+}
+
+double modelled_outputs(const View &output) {
+    double outputs = 1;
+    for (size_t axis = 0; axis < output.size(); axis++) {
+        outputs *= static_cast<double>(modelled_extent(output, static_cast<ViewAxis>(axis)));
+    }
+    return outputs;
+}
+
 double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile) {
     const Stage &stage = group.stage(0);
     const int64_t extent = grouped_output(group)[along].extent;

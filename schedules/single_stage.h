@@ -23,6 +23,11 @@ int64_t input_channels(const Stage &stage);  // of a group
 // The output, its channels in the stage's groups; flat where the stage flattens().
 View grouped_output(const StageGroup &group);
 
+// Outputs as models of time count them. Of an extent that is known at run time only: one image, many rows or pixels.
+inline constexpr int64_t many_pixels = 5040;  // which no register tile divides badly
+int64_t modelled_extent(const View &output, ViewAxis axis);
+double modelled_outputs(const View &output);
+
 // Of an axis' taps over all tiles of so many outputs, the share under which some input lies, and not only padding of
 // zeros, where tiles fill the axis; else 1.
 double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile);

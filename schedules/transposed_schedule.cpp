@@ -54,8 +54,8 @@ int64_t pieces(const StageGroup &group, int64_t tile) {
 // Of all work, what the thread with the most tasks does.
 double share_of_slowest_thread(const KernelRequest &request) {
     if (in_tiles(request.group)) return 1.0 / static_cast<double>(planned_threads(request.target));
-    const int64_t others =
-        request.group.input().batch * groups_of(request.group) * *request.schedule.knob("channel_parts");
+    const int64_t others = modelled_extent(activation_view(request.group.output(), 1, false), view_batch) *
+                           groups_of(request.group) * *request.schedule.knob("channel_parts");
     return share_of_slowest(pieces(request.group, position_tile(request)), *request.schedule.knob("parts"), others,
                             request.target);
 }
@@ -263,26 +263,27 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
 }
 
 double cycles(const KernelRequest &request) {
-    // A vector of pixels is stored element by element: shuffled, extracted, stored.
-    constexpr double scattered_store = 1.5;
     const StageGroup &group = request.group;
     const Schedule &schedule = request.schedule;
-    const Stage &stage = group.stage(0);
+    const View output = activation_view(group.output(), groups_of(group), flattens(group));
     RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
     int64_t channels = group_channels(group), positions = phased_axis(group, view_width).positions;
     if (has_pixel_vectors(schedule)) {
         std::swap(tile.vectors, tile.columns);
         std::swap(channels, positions);
     }
-    double products = static_cast<double>(summed_channels(stage));
+    auto products = static_cast<double>(summed_channels(group.stage(0)));
     for (const ViewAxis axis : space) {
         const PhasedAxis phased = phased_axis(group, axis);
         products *= static_cast<double>(phased.kernel) / static_cast<double>(phased.stride);
         if (axis != view_width) products *= share_of_transposed_taps(group, axis);
     }
+    // Pixels of one phase lie apart, and so do channels that are not last: they are shuffled and stored one by one.
+    constexpr double one_by_one = 1.5;
+    const bool scatters = has_pixel_vectors(schedule) || output[view_channel].stride != 1;
     const double an_output = products * lane_cycles(tile, channels, positions, 1, request.target) +
-                             (has_pixel_vectors(schedule) ? scattered_store : 0);
-    return an_output * static_cast<double>(stage.output.elements().value_or(1)) * share_of_slowest_thread(request);
+                             (scatters ? one_by_one : output_cycles(request.target));
+    return an_output * modelled_outputs(output) * share_of_slowest_thread(request);
 }
 
 }  // namespace convc::transposed

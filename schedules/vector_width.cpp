@@ -13,6 +13,13 @@ bool has_two_widths(const Target &target) {
 
 }  // namespace
 
+std::vector<Target> vector_widths(const Target &target) {
+    if (target.isa != Isa::avx512) return {target};
+    Target half = target;
+    half.half_vectors = true;
+    return {target, half};
+}
+
 bool uses_half_vectors(const Schedule &schedule) {
     return schedule.knob(width_knob) == 1;
 }

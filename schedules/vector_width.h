@@ -19,6 +19,9 @@ KernelRequest kernel_request(const StageGroup &group, const Schedule &schedule, 
 // The schedule of such a request, as users write it.
 Schedule written_schedule(const KernelRequest &request);
 
+// The target with vectors of each width that it has, whole ones first.
+std::vector<Target> vector_widths(const Target &target);
+
 // Whether such a schedule is one of half vectors.
 bool uses_half_vectors(const Schedule &schedule);
 

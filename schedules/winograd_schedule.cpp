@@ -79,8 +79,17 @@ struct Shape {
 // Modelled cycles of kernels whose tiles have so many outputs, for one set of the other knobs after another.
 class CostModel {
 public:
-    CostModel(const StageGroup &group, const Target &target, int64_t outputs)
+    // What counts: steps of a vector, whatever its width; or cycles.
+    enum class Unit { steps, cycles };
+
+    CostModel(const StageGroup &group, const Target &target, int64_t outputs, Unit unit = Unit::steps)
         : stage_(group.stage(0)), target_(target), tiles_(group, outputs), output_(grouped_output(group)) {
+        if (unit == Unit::cycles) {
+            Target whole = target;
+            whole.half_vectors = false;
+            vector_step_ = target.splits_vectors() ? 2 : 1;
+            memory_step_ = whole.splits_vectors() ? 2 : 1;  // of which the waits for memory were fitted
+        }
         // Both axes' transforms, what they load and what they store.
         const WinogradTransform wx = tiles_.x.transform(), wy = tiles_.y.transform();
         const auto points = static_cast<double>(tiles_.points());
@@ -143,7 +152,7 @@ private:
         if (!tiles_.scatters() && !planes) return 0;
         const int64_t pixels = output_[view_width].extent * output_[view_height].extent / shape.parts;
         const int64_t vectors = ceil_divided(group_channels(stage_), target_.vector_lanes()) / shape.channel_parts;
-        return (tiles_.scatters() ? copied : turned) * static_cast<double>(pixels * vectors);
+        return vector_step_ * (tiles_.scatters() ? copied : turned) * static_cast<double>(pixels * vectors);
     }
 
     double block_cycles(const Shape &shape) const {
@@ -159,7 +168,8 @@ private:
         constexpr double cycles_an_operation = 0.6;
         const double transforms =
             static_cast<double>(depth_taps()) * in_vectors * input_operations_ + channels / lanes * output_operations_;
-        return products + block * cycles_an_operation * transforms + memory_cycles(shape);
+        return vector_step_ * (products + block * cycles_an_operation * transforms) +
+               memory_step_ * memory_cycles(shape);
     }
 
     const Stage &stage_;
@@ -167,6 +177,7 @@ private:
     Tiling tiles_;
     View output_;
     double input_operations_ = 0, output_operations_ = 0;  // of a tile, a vector of channels
+    double vector_step_ = 1, memory_step_ = 1;             // cycles
 };
 
 class Search {
@@ -461,6 +472,8 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
         for (int64_t rows = 1; rows <= std::min<int64_t>(tiles().y.tiles(), 4); rows *= 2) {
             if (fits_registers({value("vectors"), value("columns") * rows}, so_far.target)) values.push_back(rows);
         }
+        const int64_t all = tiles().y.tiles();
+        if (fits_registers({value("vectors"), value("columns") * all}, so_far.target)) values.push_back(all);
     } else if (knob.name == "across") {
         const int64_t columns = ceil_divided(tiles().x.tiles(), value("columns"));
         for (const int64_t pieces : {columns, int64_t{2}, int64_t{1}}) {
@@ -471,6 +484,13 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
         for (const int64_t high : {1, 2, 4}) {
             values.push_back(std::min(high, rows) * value("rows"));
         }
+    } else if (knob.name == "parts") {
+        // Whole blocks.
+        const ViewAxis cut = parallel_axis(grouped_output(so_far.group));
+        const int64_t blocks = cut == view_width    ? tiles().x.blocks_of_part(value("across"), 1)
+                               : cut == view_height ? tiles().y.blocks_of_part(value("down"), 1)
+                                                    : knob.high;
+        return usual_values(so_far, {knob.name, knob.meaning, knob.low, std::min(knob.high, blocks)});
     } else {
         return usual_values(so_far, knob);
     }
@@ -483,9 +503,7 @@ double cycles(const KernelRequest &request) {
     const auto value = [&](const char *name) { return *request.schedule.knob(name); };
     const Shape shape{value("outputs"), value("vectors"), value("columns"), value("rows"),
                       value("across"),  value("down"),    value("parts"),   value("channel_parts")};
-    // The model counts in steps of a whole vector.
-    const double turns = request.target.splits_vectors() ? 2 : 1;
-    return turns * CostModel(request.group, request.target, shape.outputs).cycles(shape);
+    return CostModel(request.group, request.target, shape.outputs, CostModel::Unit::cycles).cycles(shape);
 }
 
 }  // namespace convc::winograd

@@ -76,6 +76,20 @@ Status add_to_schedules_file(Session &session, const std::string &argument, cons
     return write_file(schedules_file_of(layers), with_schedules(program->schedules, program->module, {found}));
 }
 
+Status add_to_statements(const std::string &file, const FoundSchedule &found) {
+    std::string text = head;
+    if (std::error_code error; std::filesystem::is_regular_file(file, error)) {
+        Result<std::string> before = read_file(file);
+        if (!before) return before.error();
+        text = *std::move(before);
+    }
+    const std::string line = statement(found) + "\n", start = line.substr(0, line.find('='));
+    const size_t old = text.starts_with(start) ? 0 : text.find("\n" + start);
+    if (old == std::string::npos) return write_file(file, text + line);
+    const size_t begin = old == 0 ? 0 : old + 1;
+    return write_file(file, text.replace(begin, text.find('\n', begin) + 1 - begin, line));
+}
+
 std::string schedules_file_of(const std::string &file) {
     return std::filesystem::path(file).replace_extension(".schedules").string();
 }

@@ -26,6 +26,9 @@ std::string with_schedules(const SourceFile &file, const CheckedModule &module,
 // too, one at a time.
 Status add_to_schedules_file(Session &session, const std::string &argument, const FoundSchedule &found);
 
+// The same with a file that holds nothing but statements, a line each, and has no layers beside it.
+Status add_to_statements(const std::string &file, const FoundSchedule &found);
+
 // net.conv -> net.schedules
 std::string schedules_file_of(const std::string &file);
 

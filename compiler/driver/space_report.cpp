@@ -8,6 +8,7 @@
 
 #include "compiler/cost/table.h"
 #include "compiler/driver/plan_report.h"
+#include "compiler/tune/kernel_ranges.h"
 #include "compiler/tune/schedule_space.h"
 #include "schedules/schedule_table.h"
 
@@ -26,12 +27,8 @@ struct GroupSpaces {
 
 std::vector<GroupSpaces> all_spaces(const Layer &layer, const Target &target) {
     std::vector<GroupSpaces> all;
-    const int stages = static_cast<int>(layer.stages.size());
-    for (int first = 0; first < stages; first++) {
-        for (int count = 1; count <= stages - first; count++) {
-            GroupSpaces group{first, count, schedule_spaces({&layer, first, count}, target)};
-            if (!group.spaces.empty()) all.push_back(std::move(group));
-        }
+    for (const StageRange &range : kernel_ranges(layer, target)) {
+        all.push_back({range.first, range.count, schedule_spaces({&layer, range.first, range.count}, target)});
     }
     return all;
 }

@@ -8,7 +8,7 @@ namespace convc {
 namespace {
 
 constexpr size_t most_starts = 3;   // schedules that steps are taken from
-constexpr int samples_a_space = 4;  // at random, of those ranked high, before the first step
+constexpr int samples_a_space = 1;  // at random, of those ranked high, before the first step
 constexpr double near_best = 1.3;   // of another algorithm's best, to be worth steps of its own
 
 }  // namespace
@@ -54,7 +54,8 @@ Schedule ScheduleSearch::ask(const Schedule &schedule) {
 
 std::optional<Schedule> ScheduleSearch::next() {
     if (auto queued = first_of_queue()) return ask(*queued);
-    const int samples = samples_a_space * static_cast<int>(spaces_.size());
+    const auto filled = std::ranges::count_if(spaces_, [](const auto &space) { return !space.candidates.empty(); });
+    const int samples = samples_a_space * static_cast<int>(filled);
     if (samples_ < samples) {
         samples_++;
         if (auto sample = ranked_sample()) return ask(*sample);

@@ -74,13 +74,6 @@ void leave_out_slow(std::vector<AlgorithmSpace> &spaces) {
     }
 }
 
-std::vector<Target> widths_of(const Target &target) {
-    if (target.isa != Isa::avx512) return {target};
-    Target half = target;
-    half.half_vectors = true;
-    return {target, half};
-}
-
 // Steps from one schedule to others.
 class Neighbourhood {
 public:
@@ -103,18 +96,24 @@ public:
     }
 
 private:
-    // The values worth a trial on either side of the present one.
+    // The values worth a trial next to the present one, and next to its half and its double: what divides a row well is
+    // seldom a neighbour of what divides it well.
     std::vector<int64_t> next_values(const KernelRequest &request, size_t index) const {
         KernelRequest before = request;
         before.schedule.knobs.resize(index);
         const int64_t now = request.schedule.knobs[index].second;
         const std::vector<int64_t> values = values_worth_trying(algorithm_, before, knobs_[index]);
-        std::vector<int64_t> next;
+        std::set<int64_t> next;
         const auto above = std::upper_bound(values.begin(), values.end(), now);
         const auto below = std::lower_bound(values.begin(), values.end(), now);
-        if (below != values.begin()) next.push_back(*(below - 1));
-        if (above != values.end()) next.push_back(*above);
-        return next;
+        if (below != values.begin()) next.insert(*(below - 1));
+        if (above != values.end()) next.insert(*above);
+        const auto half = std::upper_bound(values.begin(), values.end(), now / 2);
+        if (half != values.begin()) next.insert(*(half - 1));
+        const auto twice = std::lower_bound(values.begin(), values.end(), 2 * now);
+        if (twice != values.end()) next.insert(*twice);
+        next.erase(now);
+        return {next.begin(), next.end()};
     }
 
     void step_to(size_t index, int64_t value) {
@@ -167,7 +166,7 @@ private:
 std::vector<AlgorithmSpace> schedule_spaces(const StageGroup &group, const Target &target) {
     std::vector<AlgorithmSpace> all;
     for (const Algorithm &algorithm : schedule_table()) {
-        for (const Target &width : widths_of(target)) {
+        for (const Target &width : vector_widths(target)) {
             if (algorithm.refusal(group, width)) continue;
             all.push_back(Enumeration(algorithm, group, width).run());
         }

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -50,7 +51,8 @@ void keep_on_first_cpus(int count) {
 }
 
 // In the child, between fork and exec: nothing here may allocate.
-[[noreturn]] void become(char *const *arguments, int input, int output, const TrialLimits &limits) {
+[[noreturn]] void become(char *const *arguments, char *const *environment, int input, int output,
+                         const TrialLimits &limits) {
     (void)::setpgid(0, 0);  // an interrupt at the terminal is the tuner's: the trial under way is finished
     if (limits.cpus > 0) keep_on_first_cpus(limits.cpus);
     const auto memory = static_cast<rlim_t>(limits.memory_bytes);
@@ -59,8 +61,22 @@ void keep_on_first_cpus(int count) {
     (void)::setrlimit(RLIMIT_CORE, &none);
     const int nothing = ::open("/dev/null", O_WRONLY);
     if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || (nothing >= 0 && ::dup2(nothing, 2) < 0)) ::_exit(126);
-    ::execv(arguments[0], arguments);
+    ::execve(arguments[0], arguments, environment);
     ::_exit(127);
+}
+
+// All buffers in pages of 2 MB: where pages of 4 KB lie, another one in every process, decides which of them drive each
+// other out of L2, and a depthwise 3x3 of 512 channels at 14 x 14 took 0.013 or 0.017 ms. (A C library that knows no
+// such tunable takes no notice.)
+constexpr const char *huge_pages = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824";
+
+// Ours, but for what the user has set already.
+std::vector<char *> environment_of_worker() {
+    std::vector<char *> all;
+    for (char **variable = environ; *variable; variable++) all.push_back(*variable);
+    if (!::getenv("GLIBC_TUNABLES")) all.push_back(const_cast<char *>(huge_pages));
+    all.push_back(nullptr);
+    return all;
 }
 
 int milliseconds_until(Clock::time_point deadline) {
@@ -84,9 +100,10 @@ bool TrialProcess::start() {
     for (std::string &argument : command_) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
     if (to.ends[0] < 0 || from.ends[0] < 0) return false;
+    const std::vector<char *> environment = environment_of_worker();
     const pid_t child = ::fork();
     if (child < 0) return false;
-    if (child == 0) become(arguments.data(), to.ends[0], from.ends[1], limits_);
+    if (child == 0) become(arguments.data(), environment.data(), to.ends[0], from.ends[1], limits_);
     process_ = child;
     to_ = to.take(1);
     from_ = from.take(0);

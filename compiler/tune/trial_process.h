@@ -19,6 +19,10 @@
 
 namespace convc {
 
+// Multiply-adds of a layer's last stage that a trial's output is compared with the reference of; of one that takes
+// more, a part of the output is.
+inline constexpr double most_checked_products = 2e9;
+
 // What such a process ends with where memory that it asked for was not there.
 inline constexpr int out_of_memory_status = 77;
 

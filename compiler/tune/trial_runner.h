@@ -36,8 +36,11 @@ class TrialRunner {
 public:
     explicit TrialRunner(TrialRunnerOptions options);
 
-    // The layer of all trials that follow, and the schedule that others are timed in turns with.
+    // The layer of all trials that follow, and the schedule that others are timed in turns with. Of what it was told
+    // last, the processes keep what they know.
     void prepare(const Layer &layer, const Target &target, const std::string &baseline);
+
+    const std::string &baseline() const { return baseline_; }
 
     // Why there are no kernels of these, for those of which there is none. With `symbols`, one for each, the kernels
     // are kept in the folder under those names, to be linked into one program; measure() knows nothing of such.
@@ -65,7 +68,11 @@ private:
     bool read_failure(const TrialAnswer &answer, Trial &trial) const;
     struct Turns {
         double baseline, own;  // seconds, the minima
+        void take(const Turns &more) { baseline = std::min(baseline, more.baseline), own = std::min(own, more.own); }
     };
+    // Warm. Until the baseline is not slower than it was, or again and again it is.
+    std::optional<Turns> undisturbed_turns(Trial &trial, int repeats, double worthwhile);
+    void finish(Trial &trial, const Turns &turns) const;
     // Nothing after a failure, which `trial` then says. Ends early once it takes more than `worthwhile`, to the
     // baseline.
     std::optional<Turns> time_in_turns(Trial &trial, int repeats, bool cold, double worthwhile);
@@ -74,7 +81,9 @@ private:
     TrialRunnerOptions options_;
     nlohmann::ordered_json preparation_;
     std::string baseline_;
-    double work_ = 0;  // multiply-adds of the layer
+    double work_ = 0;            // multiply-adds of the layer
+    double least_baseline_ = 0;  // seconds; what the baseline takes where nothing disturbs it
+    bool checked_ = false;       // a schedule of this layer, by the measurer as it is
     std::unique_ptr<TrialProcess> new_measurer() const;
 
     std::vector<std::unique_ptr<TrialProcess>> compilers_;

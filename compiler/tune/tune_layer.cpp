@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "compiler/plan/shipped_schedules.h"
 #include "compiler/tune/kernel_ranges.h"
@@ -19,7 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double least_gain = 1.02;  // a schedule has to be so much faster than the one there is
 constexpr size_t most_finalists = 5;
 constexpr size_t comparisons = 3;  // of the winner with the default, each in another process
 constexpr double as_good = 1.01;
@@ -28,7 +28,7 @@ constexpr double for_trials = 0.85;  // of the time; the rest is for the finals
 // Consecutive stages that may be one kernel, and the best that is known of them.
 struct Segment {
     int first = 0, count = 1;
-    double seconds = infinity;
+    double default_seconds = 0, seconds = infinity;
     std::vector<Schedule> schedules;
 };
 
@@ -61,7 +61,7 @@ private:
     std::vector<Segment> possible_segments() const {
         std::vector<Segment> all;
         for (const StageRange &range : kernel_ranges(layer_, target_)) {
-            all.push_back({range.first, range.count, infinity, {}});
+            all.push_back({range.first, range.count, 0, infinity, {}});
         }
         return all;
     }
@@ -73,26 +73,38 @@ private:
         if (!standard) return {};
         const std::string baseline = print_schedules(standard->schedules());
         runner_.prepare(part, target_, baseline);
+        if (options_.stopped()) return take_default(segment, *standard, runner_.time_baseline());
         const Result<std::vector<Schedule>> seeds = seeds_of(part, *standard);
         if (!seeds) return seeds.error();
         ScheduleSearch search({&part, 0, segment.count}, target_, *seeds, options_.random);
-        Result<double> baseline_seconds = time_baseline(part, baseline);
-        if (!baseline_seconds) return baseline_seconds.error();
-        if (Status status = tell_known(part, search); !status) return status;
+        if (Status status = take_default(segment, *standard, time_baseline(part, baseline)); !status) return status;
         best_relative_ = 1;
+        known_.clear();
+        if (Status status = tell_known(part, search); !status) return status;
         for (int done = 0; done < trials && !is_over();) {
             const Result<int> made = try_some(part, search, std::min(trials - done, most_batch));
             if (!made) return made.error();
             if (*made == 0) break;
             done += *made;
         }
-        return choose(part, search, *baseline_seconds, segment);
+        // What another tuner has found meanwhile.
+        if (Status status = tell_known(part, search); !status) return status;
+        return choose(part, search, segment);
     }
 
-    // The default, then what was best for this layer elsewhere, and for layers like it.
+    static Status take_default(Segment &segment, const Plan &standard, const Result<double> &seconds) {
+        if (!seconds) return seconds.error();
+        segment.seconds = segment.default_seconds = *seconds;
+        segment.schedules = standard.schedules();
+        return {};
+    }
+
+    // The default, what counts now, then what was best for this layer elsewhere, and for layers like it.
     Result<std::vector<Schedule>> seeds_of(const Layer &part, const Plan &standard) {
         std::vector<Schedule> seeds;
         if (standard.groups.size() == 1) seeds = standard.schedules();
+        const bool is_whole = part.stages.size() == layer_.stages.size();
+        if (is_whole && options_.incumbent.size() == 1) seeds.push_back(options_.incumbent.front());
         Result<std::vector<Trial>> best = database_.best_trials();
         if (!best) return best.error();
         std::erase_if(*best, [&](const Trial &trial) {
@@ -113,11 +125,10 @@ private:
 
     // Of the best few, timed once more, the fastest; of those as good as equal with warm caches, the fastest with cold
     // ones: in a network, a layer's weights seldom wait in a cache.
-    Status choose(const Layer &part, ScheduleSearch &search, double baseline_seconds, Segment &segment) {
-        const std::vector<Schedule> best = search.best(most_finalists);
+    Status choose(const Layer &part, ScheduleSearch &search, Segment &segment) {
         std::vector<Finalist> finalists;
-        for (const Schedule &schedule : best) {
-            if (options_.stopped()) break;
+        for (const Schedule &schedule : search.best(most_finalists)) {
+            if (options_.stopped() || (!finalists.empty() && seconds_spent() > options_.seconds)) break;
             const std::string text = print_schedule(schedule);
             Final final = runner_.measure_again(text);
             final.trial.key = key_of(part, text);
@@ -127,23 +138,29 @@ private:
             finalists.push_back({part.canonical_line(), text, final.trial.relative, final.cold});
         }
         if (finalists.empty()) {
-            if (best.empty()) return {};
-            segment.schedules = {best.front()};
-            segment.seconds = baseline_seconds * best_relative_;
+            const std::vector<Schedule> best = search.best(1);  // as far as the search came
+            if (best.empty() || best_relative_ > 1) return {};
+            segment.schedules = best;
+            segment.seconds = segment.default_seconds * best_relative_;
             return {};
         }
+        const Finalist &chosen = warm_and_cold(finalists);
+        const Result<Schedule> schedule = parse_schedule(chosen.schedule);
+        if (!schedule) return schedule.error();
+        segment.schedules = {*schedule};
+        segment.seconds = segment.default_seconds * chosen.warm;
+        tuned_.finalists.insert(tuned_.finalists.end(), finalists.begin(), finalists.end());
+        return {};
+    }
+
+    static const Finalist &warm_and_cold(const std::vector<Finalist> &finalists) {
         const auto warmest = std::min_element(finalists.begin(), finalists.end(),
                                               [](const auto &a, const auto &b) { return a.warm < b.warm; });
         const Finalist *chosen = &*warmest;
         for (const Finalist &each : finalists) {
             if (each.warm <= warmest->warm * as_good && each.cold < chosen->cold) chosen = &each;
         }
-        const Result<Schedule> schedule = parse_schedule(chosen->schedule);
-        if (!schedule) return schedule.error();
-        segment.schedules = {*schedule};
-        segment.seconds = baseline_seconds * chosen->warm;
-        tuned_.finalists.insert(tuned_.finalists.end(), finalists.begin(), finalists.end());
-        return {};
+        return *chosen;
     }
 
     TrialKey key_of(const Layer &part, const std::string &schedule) const {
@@ -162,13 +179,16 @@ private:
         return trial.seconds;
     }
 
+    // What is in the database and has not been told yet.
     Status tell_known(const Layer &part, ScheduleSearch &search) {
         const Result<std::vector<Trial>> known =
             database_.trials({part.canonical_line(), target_.full_name(), options_.machine, options_.build});
         if (!known) return known.error();
         for (const Trial &trial : *known) {
             const Result<Schedule> schedule = parse_schedule(trial.key.schedule);
-            if (!schedule) continue;
+            // Of several kernels, or no schedule of this layer, whoever wrote it there.
+            if (!schedule || !make_pinned_plan(part, target_, {*schedule})) continue;
+            if (!known_.insert(trial.key.schedule).second) continue;
             tuned_.known++;
             tuned_.made.push_back({trial, true});
             tell(search, *schedule, trial);
@@ -201,6 +221,7 @@ private:
             Trial trial = failures[i] ? *failures[i] : runner_.measure(texts[i], best_relative_);
             trial.key = key_of(part, texts[i]);
             if (Status status = database_.record(trial); !status) return status.error();
+            known_.insert(texts[i]);
             tell(search, schedules[i], trial);
             report(part, trial);
         }
@@ -248,32 +269,58 @@ private:
         return schedules;
     }
 
-    // The winner against the default once more, as one layer, in several processes: the median counts. The database
-    // keeps this, in place of what the search saw of it: `convc db winners` shall not differ.
+    // What was found and what counted before against the default, as one layer. Whatever is there stays unless it is
+    // beaten by more than the noise: the default by the incumbent, either by what was found.
     Result<TunedLayer> compare(const Plan &standard, const std::vector<Schedule> &found) {
-        tuned_.schedules = standard.schedules();
-        const std::string baseline = print_schedules(tuned_.schedules);
-        const std::string winner = found.empty() ? baseline : print_schedules(found);
-        runner_.prepare(layer_, target_, baseline);
-        std::vector<Trial> trials{runner_.measure(winner, infinity)};
-        const int64_t workspace = trials[0].workspace;
-        while (winner != baseline && trials.size() < comparisons) trials.push_back(runner_.measure_elsewhere(winner));
-        for (const Trial &each : trials) {
-            if (each.outcome == TrialOutcome::measured) continue;
-            return Error{Failure::internal, fmt::format("{} {}: {}", winner, outcome_name(each.outcome), each.reason)};
+        const std::vector<Schedule> by_default = standard.schedules();
+        runner_.prepare(layer_, target_, print_schedules(by_default));
+        Result<Trial> best = compare_one(by_default);
+        if (!best) return best.error();
+        if (best->outcome != TrialOutcome::measured) {
+            return Error{Failure::internal,
+                         fmt::format("the default schedule {} of {} {}: {}", best->key.schedule,
+                                     layer_.canonical_line(), outcome_name(best->outcome), best->reason)};
         }
-        std::sort(trials.begin(), trials.end(), [](const Trial &a, const Trial &b) { return a.relative < b.relative; });
-        Trial &trial = trials[trials.size() / 2];
-        trial.workspace = workspace;
-        trial.key = key_of(layer_, winner);
-        if (Status status = database_.record(trial); !status) return status.error();
-        tuned_.default_seconds = trial.seconds / trial.relative;
-        tuned_.seconds = tuned_.default_seconds;
-        if (winner == baseline || trial.relative * least_gain > 1) return tuned_;
-        tuned_.schedules = found;
-        tuned_.seconds = trial.seconds;
-        tuned_.improved = true;
+        tuned_.default_seconds = best->seconds / best->relative;
+        best->relative = 1;
+        tuned_.schedules = by_default;
+        const std::vector<Schedule> &incumbent = options_.incumbent;
+        for (const std::vector<Schedule> *other : {&incumbent, &found}) {
+            const bool is_incumbent = other == &incumbent;
+            if (other->empty() || *other == by_default || (!is_incumbent && *other == incumbent)) continue;
+            const Result<Trial> trial = compare_one(*other);
+            if (!trial) return trial.error();
+            if (trial->outcome != TrialOutcome::measured) continue;
+            // The incumbent has been the faster one before.
+            const bool is_better =
+                is_incumbent ? trial->relative < least_gain : trial->relative * least_gain <= best->relative;
+            if (!is_better) continue;
+            best = trial;
+            tuned_.schedules = *other;
+        }
+        tuned_.seconds = tuned_.default_seconds * best->relative;
+        tuned_.improved = tuned_.schedules != by_default;
         return tuned_;
+    }
+
+    // With the default, in several processes: the median of its times to the default's, or a failure. The database
+    // keeps it, in place of what the search saw.
+    Result<Trial> compare_one(const std::vector<Schedule> &schedules) {
+        const std::string text = print_schedules(schedules);
+        std::vector<Trial> trials{runner_.measure(text, infinity)};
+        const size_t times = text == runner_.baseline() ? 1 : comparisons;
+        while (trials.size() < times && trials.back().outcome == TrialOutcome::measured) {
+            trials.push_back(runner_.measure_elsewhere(text));
+        }
+        if (trials.back().outcome == TrialOutcome::measured) {
+            std::sort(trials.begin(), trials.end(),
+                      [](const Trial &a, const Trial &b) { return a.relative < b.relative; });
+            std::swap(trials[trials.size() / 2], trials.back());
+        }
+        Trial trial = trials.back();
+        trial.key = key_of(layer_, text);
+        if (Status status = database_.record(trial); !status) return status.error();
+        return trial;
     }
 
     static constexpr int most_batch = 4;  // compiled before the first of them is timed
@@ -287,6 +334,7 @@ private:
     double deadline_ = infinity;  // of the trials of the segment under way, in seconds since the search began
     double best_relative_ = 1;
     double part_seconds_ = 0;
+    std::set<std::string> known_;  // schedules of the segment under way that the search has been told of
     TunedLayer tuned_;
 };
 

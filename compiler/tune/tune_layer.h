@@ -13,11 +13,15 @@
 
 namespace convc {
 
+// A schedule has to be so much faster than the one there is.
+inline constexpr double least_gain = 1.02;
+
 struct TuneOptions {
     int trials = 100;      // of a layer
     double seconds = 1e9;  // of a layer; the trial under way is finished
     uint64_t random = 1;
-    std::string machine, build;                            // of the records
+    std::string machine, build;       // of the records
+    std::vector<Schedule> incumbent;  // what counts for the layer now, beside the default; may be empty
     std::function<bool()> stopped = [] { return false; };  // asked before each trial
 };
 
@@ -39,14 +43,14 @@ struct Finalist {
 };
 
 struct TunedLayer {
-    std::vector<Schedule> schedules;  // the default's where nothing is faster
+    std::vector<Schedule> schedules;  // the incumbent's or the default's where nothing is faster
     double default_seconds = 0, seconds = 0;
     int trials = 0;         // of this run
     int failures = 0;       // of those
     int known = 0;          // trials of earlier runs that were used
     int seeds = 0;          // schedules of near layers that were tried
-    bool improved = false;  // by more than the noise
-    double noise = 0;  // how far two timings of the default in turns lay apart, to the lesser: the most that was seen
+    bool improved = false;  // other schedules than the default's
+    double noise = 0;       // how far two timings of the default in turns lay apart: the most that was seen
     std::vector<Finalist> finalists;
     std::vector<MadeTrial> made;  // in their order, those of parts too
 };

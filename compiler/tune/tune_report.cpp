@@ -47,8 +47,8 @@ std::string row(std::string_view name, const std::string &text) {
 
 std::string machine_text(const TuneReport &report) {
     std::string text;
-    if (report.fma_peak > 0) text = fmt::format("FMA peak {:.0f} GFLOP/s", report.fma_peak / 1e9);
-    for (const MemoryLevel &level : report.levels) {
+    if (report.roofs.flops > 0) text = fmt::format("FMA peak {:.0f} GFLOP/s", report.roofs.flops / 1e9);
+    for (const MemoryLevel &level : report.roofs.levels) {
         text += fmt::format("{}{} {:.0f} GB/s", text.empty() ? "" : ", ", level.name, level.bytes_per_second / 1e9);
     }
     return text;

@@ -2,8 +2,7 @@
 //
 //     TuneReport report;
 //     report.command = "convc tune net.conv --report out.html";
-//     report.fma_peak = 1e9 * peak.best();
-//     report.levels = {{"L2", 233e9, 1 << 20}, {"L3", 201e9, 32 << 20}, {"DRAM", 59e9}};
+//     report.roofs = {1e9 * peak.best(), {{"L2", 233e9, 1 << 20}, {"L3", 201e9, 32 << 20}, {"DRAM", 59e9}}};
 //     ReportedLayer &reported = report.layers.emplace_back();
 //     reported.line = layer.canonical_line();
 //     reported.trials = {{earlier, true}, {trial}};
@@ -15,20 +14,13 @@
 // so.
 #pragma once
 
-#include <limits>
 #include <string>
 #include <vector>
 
+#include "compiler/cost/roofline.h"
 #include "compiler/tune/trial.h"
 
 namespace convc {
-
-// A roof over layers whose bytes it holds. The innermost comes first.
-struct MemoryLevel {
-    std::string name;  // "L2"
-    double bytes_per_second = 0;
-    double bytes = std::numeric_limits<double>::infinity();  // what it holds, of all threads together
-};
 
 struct ReportedLayer {
     std::string name;
@@ -46,10 +38,9 @@ struct ReportedLayer {
 
 struct TuneReport {
     std::string date, command, target, machine, build, version;
-    double fma_peak = 0;              // operations a second; 0: not known
-    std::vector<MemoryLevel> levels;  // may be empty
-    double seconds = 0;               // spent
-    double budget = 0;                // 0: none
+    MachineRoofs roofs;
+    double seconds = 0;  // spent
+    double budget = 0;   // 0: none
     std::vector<ReportedLayer> layers;
 };
 

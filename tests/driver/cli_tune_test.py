@@ -49,6 +49,7 @@ class Tune(CliTest):
         self.write("net.conv", FILE)
         self.tune("--trials", "20", "--database", "t.db")
         first = self.trials()
+        (self.folder / "net.schedules").unlink()
         self.tune("--trials", "20", "--database", "t.db")
         second = self.trials()
         self.assertGreater(len(second), len(first))
@@ -82,6 +83,66 @@ class Tune(CliTest):
             self.assertEqual(outcome == "measured", not fails, schedule)
         for pattern in planted:
             self.assertNotRegex((self.folder / "net.schedules").read_text(), pattern)
+
+    def planned(self, layer):
+        plan = json.loads(self.convc("explain", f"net.conv:{layer}", "--plan", "--json")[0])["plan"]
+        return " -> ".join(group["schedule"] for group in plan["groups"])
+
+    def test_what_is_there_stays_unless_it_is_beaten(self):
+        self.write("net.conv", FILE)
+        default = self.planned("a")
+        self.tune("--effort", "exhaustive", "--only", "^a$", "--database", "t.db")
+        found = (self.folder / "net.schedules").read_text()
+        best = self.planned("a")
+        self.assertNotEqual(best, default)
+        # Another search, which looks at the default alone.
+        out, _ = self.tune("--trials", "1", "--only", "^a$")
+        self.assertEqual((self.folder / "net.schedules").read_text(), found)
+        self.assertIn(best, out)
+        # What is slower than the default goes.
+        slow = max((seconds, schedule) for _, schedule, _, seconds in self.trials())[1]
+        (self.folder / "net.schedules").write_text(found.replace(best, slow))
+        self.tune("--trials", "1", "--only", "^a$")
+        self.assertEqual(self.planned("a"), default)
+
+    def test_a_winner_that_fails_at_the_end_is_none(self):
+        self.write("net.conv", FILE)
+        default = self.planned("a")
+        self.tune("--trials", "20", "--only", "^a$")
+        best = self.planned("a")
+        self.assertNotEqual(best, default)
+        (self.folder / "net.schedules").unlink()
+        out, _ = self.tune("--trials", "20", "--database", "t.db", planted={re.escape(best): "second"})
+        self.assertRegex(out, r"(?m)^a .* default$")
+        self.assertRegex(out, r"(?m)^b ")
+        self.assertEqual(self.planned("a"), default)
+        self.assertIn((best, "wrong"), {trial[1:3] for trial in self.trials()})
+
+    def test_what_a_killed_run_leaves_the_next_one_removes(self):
+        self.write("net.conv", MANY_SCHEDULES)
+        self.environment["TMPDIR"] = str(self.folder)
+        process = self.start("tune", "net.conv", "--effort", "exhaustive", "--worker", sys.executable, FAKE)
+        deadline = time.time() + 30
+        while time.time() < deadline and not list(self.folder.glob("convc-tune-*/trials.db")):
+            time.sleep(0.02)
+        other = self.start("tune", "net.conv", "--effort", "exhaustive", "--worker", sys.executable, FAKE)
+        while time.time() < deadline and len(list(self.folder.glob("convc-tune-*/trials.db"))) < 2:
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+        self.write("small.conv", FILE)
+        self.convc("tune", "small.conv:a", "--trials", "1", "--worker", sys.executable, FAKE)
+        self.assertEqual(len(list(self.folder.glob("convc-tune-*"))), 1)  # the one that still runs
+        other.kill()
+        other.communicate()
+
+    def test_a_file_of_statements_keeps_those_of_an_earlier_run(self):
+        self.write("net.conv", FILE)
+        self.tune("--trials", "2", "--only", "^a$", "-o", "found")
+        self.tune("--trials", "2", "--only", "^b$", "-o", "found")
+        self.tune("--trials", "20", "--only", "^a$", "-o", "found")
+        lines = (self.folder / "found").read_text().splitlines()
+        self.assertEqual([line.split()[1] for line in lines[1:]], ["a", "b"])
 
     def test_an_interrupt_keeps_what_was_found(self):
         self.write("net.conv", FILE)

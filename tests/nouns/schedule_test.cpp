@@ -33,6 +33,15 @@ TEST(Schedules, Print) {
     EXPECT_EQ(print_schedules({pointwise, chain}), "pointwise(columns=16) -> separable_chain(stages=2, rows=4)");
 }
 
+TEST(Schedules, ReadWhatTheyPrint) {
+    const std::vector<Schedule> schedules{{"pointwise", {{"columns", 16}}}, {"chain", {{"stages", 2}, {"rows", 4}}}};
+    const Result<std::vector<Schedule>> read = parse_schedules(print_schedules(schedules));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(*read, schedules);
+    EXPECT_FALSE(parse_schedules("pointwise(columns=16) -> "));
+    EXPECT_FALSE(parse_schedules(""));
+}
+
 TEST(Schedules, WhiteSpaceIsFree) {
     const Result<Schedule> read = parse_schedule("  direct ( rows = 4 ,\n columns=-6 )  ");
     ASSERT_TRUE(read);

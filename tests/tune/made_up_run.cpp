@@ -97,8 +97,7 @@ TuneReport made_up_run(size_t layers, size_t trials) {
                       .machine = "host",
                       .build = "0f3a77c1",
                       .version = "0.1.0",
-                      .fma_peak = peak,
-                      .levels = {{"L2", 233e9, 2 << 20}, {"L3", 201e9, 32 << 20}, {"DRAM", 59e9}},
+                      .roofs = {peak, {{"L2", 233e9, 2 << 20}, {"L3", 201e9, 32 << 20}, {"DRAM", 59e9}}},
                       .seconds = 553,
                       .budget = 600,
                       .layers = {}};

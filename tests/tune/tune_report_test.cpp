@@ -38,8 +38,8 @@ MadeTrial failure_of(const std::string &schedule, TrialOutcome outcome, const st
 TuneReport one_layer(std::vector<MadeTrial> trials) {
     TuneReport report;
     report.date = "2026-11-26";
-    report.fma_peak = 100e9;
-    report.levels = {{"L2", 50e9, 1e6}, {"DRAM", 10e9}};
+    report.roofs.flops = 100e9;
+    report.roofs.levels = {{"L2", 50e9, 1e6}, {"DRAM", 10e9}};
     ReportedLayer &layer = report.layers.emplace_back();
     layer.name = "stem", layer.line = line, layer.family = "dense";
     layer.nominal_flops = layer.real_flops = 2e7, layer.bytes = 1e5;
@@ -129,7 +129,7 @@ TEST(TuneReportTest, NamesAndReasonsFromUsersAreTextInIt) {
     layer.name = layer.line = layer.family = layer.schedule = layer.default_schedule = evil;
     report.layers.push_back(layer);
     report.layers.back().family = "another";
-    report.levels.front().name = evil;
+    report.roofs.levels.front().name = evil;
     const std::string page = tune_report_page(report);
     expect_sound(page);
     EXPECT_EQ(page.find("<script"), std::string::npos);
@@ -152,8 +152,8 @@ TEST(TuneReportTest, NothingToReport) {
 TEST(TuneReportTest, ALayerOfWhichNothingIsKnown) {
     TuneReport report =
         one_layer({trial_of("direct(rows=1)", NAN), trial_of("direct(rows=2)", 0), trial_of("gibberish", 2)});
-    report.fma_peak = 0;
-    report.levels.clear();
+    report.roofs.flops = 0;
+    report.roofs.levels.clear();
     ReportedLayer &layer = report.layers.front();
     layer.nominal_flops = layer.real_flops = layer.bytes = layer.default_seconds = layer.seconds = 0;
     layer.improved = false;
@@ -194,18 +194,6 @@ TEST(TuneReportTest, ArrowsOfTheRooflineAreAsLongAsTheGain) {
     const std::vector<double> peak = numbers_of(plot, fmt::format("class=\"roof\" d=\"M58 {0}L944 {0}\"", number));
     EXPECT_NEAR(peak[0], peak[1], 1e-9);
     EXPECT_NEAR(arrows[5], peak[0], 0.2);
-}
-
-TEST(TuneReportTest, TheRoofIsThatOfTheLevelThatHoldsTheLayer) {
-    TuneReport report = one_layer({});
-    ReportedLayer &layer = report.layers.front();
-    EXPECT_EQ(attainable(report, layer).name, "FMA");
-    layer.bytes = 9e5, layer.real_flops = 9e5;
-    EXPECT_EQ(attainable(report, layer).name, "L2");
-    EXPECT_DOUBLE_EQ(attainable(report, layer).rate, 50e9);
-    layer.bytes = 2e6;
-    EXPECT_EQ(attainable(report, layer).name, "DRAM");
-    EXPECT_DOUBLE_EQ(attainable(report, layer).rate, 4.5e9);
 }
 
 TEST(TuneReportTest, TablesSayWhatTheTrialsCameTo) {

@@ -8,10 +8,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <set>
-#include <thread>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/convc_header_text.h"
@@ -186,26 +184,12 @@ Status compile_parts(Console &console, std::vector<BundlePart> &parts, const Bun
 
 Status compute_parts(Console &console, std::vector<BundlePart> &parts, const BundleOptions &options) {
     Progress progress(console, "computing what is right", parts.size());
-    std::vector<Status> results(parts.size());
-    std::atomic<size_t> next = 0;
-    const auto work = [&] {
-        for (size_t i = next++; i < parts.size() && !options.stopped(); i = next++) {
-            Result<BundleData> data = make_bundle_data(parts[i].layer);
-            if (data) {
-                parts[i].data = *std::move(data);
-            } else {
-                results[i] = data.error();
-            }
-            progress.advance(parts[i].name);
-        }
-    };
-    std::vector<std::thread> helpers;
-    for (int i = 1; i < kernel_threads(); i++) helpers.emplace_back(work);
-    work();
-    for (std::thread &helper : helpers) helper.join();
-    if (options.stopped()) return interrupted();
-    for (const Status &status : results) {
-        if (!status) return status;
+    for (BundlePart &part : parts) {
+        if (options.stopped()) return interrupted();
+        Result<BundleData> data = make_bundle_data(part.layer);
+        if (!data) return data.error();
+        part.data = *std::move(data);
+        progress.advance(part.name);
     }
     return {};
 }

@@ -40,10 +40,7 @@ TuneReport report_of_machine(const Target &target, const MachineRoofs &roofs) {
     report.machine = machine_name();
     report.build = build_identity();
     report.version = CONVC_VERSION;
-    report.fma_peak = roofs.flops;
-    report.levels = {{"L2", roofs.l2, static_cast<double>(roofs.l2_bytes)},
-                     {"L3", roofs.l3, static_cast<double>(roofs.l3_bytes)},
-                     {"DRAM", roofs.dram}};
+    report.roofs = roofs;
     return report;
 }
 

@@ -5,12 +5,30 @@
 #include <algorithm>
 #include <numeric>
 #include <regex>
+#include <set>
 
 #include "compiler/measure/bandwidth.h"
 #include "compiler/measure/fma_peak.h"
 #include "compiler/plan/host_target.h"
+#include "compiler/plan/plan.h"
+#include "compiler/plan/shipped_schedules.h"
 
 namespace convc {
+
+std::vector<TuneJob> first_of_each_line(const std::vector<TuneJob> &jobs) {
+    std::set<std::string> lines;
+    std::vector<TuneJob> first;
+    for (const TuneJob &job : jobs) {
+        if (lines.insert(job.layer().canonical_line()).second) first.push_back(job);
+    }
+    return first;
+}
+
+std::vector<Schedule> schedules_in_effect(const Program &program, const Layer &layer, const Target &target) {
+    if (const PinnedSchedule *pinned = find_pinned(program.module, layer, target)) return pinned->groups;
+    if (const ShippedSchedule *shipped = find_shipped(layer, target)) return shipped->groups;
+    return {};
+}
 
 Result<Shard> read_shard(const std::string &text) {
     static const std::regex form(R"((\d{1,6})/(\d{1,6}))");
@@ -60,11 +78,9 @@ MachineRoofs measure_roofs(const Target &target) {
     for (int i = 0; i < bursts; i++) peak.burst();
     const Bandwidth bandwidth = measure_bandwidth(host_target(), target.threads);
     return {peak.best() * giga,
-            bandwidth.l2 * giga,
-            bandwidth.l3 * giga,
-            bandwidth.dram * giga,
-            host_target().l2_bytes * target.threads,
-            host_target().l3_bytes};
+            {{"L2", bandwidth.l2 * giga, static_cast<double>(host_target().l2_bytes * target.threads)},
+             {"L3", bandwidth.l3 * giga, static_cast<double>(host_target().l3_bytes)},
+             {"DRAM", bandwidth.dram * giga}}};
 }
 
 Status time_default(TuneJob &job, const Target &target, TrialRunner &runner) {

@@ -20,6 +20,13 @@ struct TuneJob {
     const Layer &layer() const { return checked->layer; }
 };
 
+// Those without the ones whose layer came before: a network repeats its layers.
+std::vector<TuneJob> first_of_each_line(const std::vector<TuneJob> &jobs);
+
+// What `compile` and `run` take for the layer now: its schedule in the file or beside it, or the shipped one; else
+// empty.
+std::vector<Schedule> schedules_in_effect(const Program &program, const Layer &layer, const Target &target);
+
 // `--shard 2/8`: of 8 runs, the one that takes the layers 2, 10, 18, ... Where the runs' arguments are otherwise equal,
 // every layer is in exactly one of them.
 struct Shard {

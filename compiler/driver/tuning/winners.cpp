@@ -4,10 +4,10 @@
 
 #include <set>
 
+#include "compiler/tune/tune_layer.h"
+
 namespace convc {
 namespace {
-
-constexpr double least_gain = 1.02;
 
 // `layer NAME(x: TYPE) = STAGES` of the canonical line `TYPE -> STAGES` or `(x: TYPE, y: TYPE) -> STAGES`.
 std::string declaration(const std::string &name, const std::string &line) {

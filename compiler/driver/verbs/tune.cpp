@@ -5,8 +5,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <regex>
 
@@ -17,6 +15,7 @@
 #include "compiler/driver/progress.h"
 #include "compiler/driver/schedules_file.h"
 #include "compiler/driver/tuning/report_data.h"
+#include "compiler/driver/tuning/scratch_folder.h"
 #include "compiler/driver/tuning/tune_display.h"
 #include "compiler/driver/tuning/tune_jobs.h"
 #include "compiler/driver/verbs/verb.h"
@@ -41,25 +40,6 @@ extern "C" void interrupt(int signal) {
     interrupted = true;
     (void)std::signal(signal, SIG_DFL);
 }
-
-// A folder of the search's own, gone with it.
-class ScratchFolder {
-public:
-    ScratchFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "convc-tune-XXXXXX").string();
-        if (::mkdtemp(name.data())) path_ = name;
-    }
-    ~ScratchFolder() {
-        std::error_code error;
-        if (!path_.empty()) std::filesystem::remove_all(path_, error);
-    }
-    ScratchFolder(const ScratchFolder &) = delete;
-    ScratchFolder &operator=(const ScratchFolder &) = delete;
-    const std::string &path() const { return path_; }
-
-private:
-    std::string path_;
-};
 
 int trials_of(const Options &options) {
     constexpr int quick = 40, normal = 160, all = 1'000'000;
@@ -92,30 +72,43 @@ public:
 
     Status tune(std::vector<TuneJob> jobs) {
         for (TuneJob &job : jobs) job.roof_seconds = roofline_seconds(job.layer(), roofs_);
-        if (!options_.budget.empty()) {
-            Progress progress(session_.console(), "timing the defaults", jobs.size());
-            for (TuneJob &job : jobs) {
-                if (Status status = time_default(job, target_, runner_); !status) return status;
-                progress.advance(job.layer().name);
-            }
-        }
+        std::vector<TuneJob> waiting = first_of_each_line(jobs);
+        if (Status status = time_defaults(waiting); !status) return status;
         session_.console().print(tune_head());
         std::fflush(stdout);
-        for (; !jobs.empty() && !interrupted; jobs.erase(jobs.begin())) {
-            // What an earlier layer did not need, those behind it share.
-            const double left = budget_ - seconds_since(begin_);
-            if (Status status = tune(jobs.front(), left * time_shares(jobs).front()); !status) return status;
+        Status status;
+        for (const TuneJob &job : jobs) {
+            if (interrupted) break;
+            status = tune(job, waiting);
+            if (!status) break;
         }
+        // Of what was done before an error, too.
         session_.console().print(tune_summary(all_, seconds_since(begin_)));
-        return write_report();
+        const Status written = write_report();
+        return status ? written : status;
     }
 
 private:
-    Status tune(const TuneJob &job, double seconds) {
+    // Which is what the budget is shared out by.
+    Status time_defaults(std::vector<TuneJob> &jobs) {
+        if (options_.budget.empty()) return {};
+        Progress progress(session_.console(), "timing the defaults", jobs.size());
+        for (TuneJob &job : jobs) {
+            if (interrupted) break;
+            if (Status status = time_default(job, target_, runner_); !status) return status;
+            progress.advance(job.layer().name);
+        }
+        return {};
+    }
+
+    Status tune(const TuneJob &job, std::vector<TuneJob> &waiting) {
         const std::string line = job.layer().canonical_line();
         if (!done_.contains(line)) {
+            // What an earlier layer did not need, those behind it share.
+            const double seconds = (budget_ - seconds_since(begin_)) * time_shares(waiting).front();
+            waiting.erase(waiting.begin());
             const TuneBar bar(session_.console(), job.layer().name, roofs_, seconds);
-            Result<TunedLayer> tuned = tune_layer(job.layer(), target_, runner_, database_, layer_options(seconds),
+            Result<TunedLayer> tuned = tune_layer(job.layer(), target_, runner_, database_, layer_options(job, seconds),
                                                   [&](const TuneProgress &progress) { bar.show(progress); });
             if (!tuned) return tuned.error();
             done_[line] = all_.size();
@@ -128,20 +121,20 @@ private:
         return keep(job, {job.layer().name, written_target(options_, target_), tuned.schedules});
     }
 
-    TuneOptions layer_options(double seconds) const {
+    TuneOptions layer_options(const TuneJob &job, double seconds) const {
         TuneOptions options;
         options.trials = trials_of(options_);
         options.seconds = seconds;
         options.machine = machine_name();
         options.build = build_identity();
+        options.incumbent = schedules_in_effect(*job.program, job.layer(), target_);
         options.stopped = [] { return interrupted.load(); };
         return options;
     }
 
     // After every layer: whatever happens next, this one is on disk.
     Status keep(const TuneJob &job, const FoundSchedule &found) {
-        found_.push_back(found);
-        if (!options_.output.empty()) return write_file(options_.output, with_schedules({}, {}, found_));
+        if (!options_.output.empty()) return add_to_statements(options_.output, found);
         if (job.program->is_line || job.program->file.name == "<stdin>") return {};
         return add_to_schedules_file(session_, job.argument, found);
     }
@@ -165,7 +158,6 @@ private:
     const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
     std::vector<TunedLayer> all_;
     std::map<std::string, size_t> done_;  // canonical line to place in all_: a network repeats its layers
-    std::vector<FoundSchedule> found_;
     std::vector<ReportedLayer> reported_;
 };
 
@@ -231,6 +223,7 @@ int run(Console &console, const Options &options) {
     (void)std::signal(SIGPIPE, SIG_IGN);
     (void)std::signal(SIGINT, interrupt);
     (void)std::signal(SIGTERM, interrupt);
+    if (std::signal(SIGHUP, interrupt) == SIG_IGN) (void)std::signal(SIGHUP, SIG_IGN);  // as nohup wants it
     const Status status = options.bundle.empty() ? tune(*session, options, std::move(*jobs), scratch.path())
                                                  : bundle(console, options, *jobs, scratch.path());
     return status ? 0 : console.fail(status.error());

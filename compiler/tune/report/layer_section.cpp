@@ -6,8 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "compiler/cost/roofline.h"
 #include "compiler/tune/report/markup.h"
-#include "compiler/tune/report/roofline.h"
 
 namespace convc {
 namespace {
@@ -179,12 +179,12 @@ std::string gain_text(const ReportedLayer &layer) {
 }
 
 std::string peak_text(const TuneReport &report, const ReportedLayer &layer) {
-    return is_timed(layer) && layer.real_flops > 0 ? percent(layer.real_flops / layer.seconds, report.fma_peak) : "";
+    return is_timed(layer) && layer.real_flops > 0 ? percent(layer.real_flops / layer.seconds, report.roofs.flops) : "";
 }
 
 std::string roofline_text(const TuneReport &report, const ReportedLayer &layer) {
     if (!is_timed(layer) || layer.real_flops <= 0) return "";
-    const Roof roof = attainable(report, layer);
+    const Roof roof = attainable(layer.real_flops, layer.bytes, report.roofs);
     return roof.rate > 0 ? fmt::format("{} of {}", percent(layer.real_flops / layer.seconds, roof.rate), roof.name)
                          : "";
 }

@@ -71,21 +71,22 @@ private:
         for (const ReportedLayer &layer : report.layers) {
             if (is_drawn(layer)) cover(intensity(layer));
         }
-        for (const MemoryLevel &level : report.levels) {
-            if (level.bytes_per_second > 0 && report.fma_peak > 0) cover(report.fma_peak / level.bytes_per_second);
+        for (const MemoryLevel &level : report.roofs.levels) {
+            if (level.bytes_per_second > 0 && report.roofs.flops > 0)
+                cover(report.roofs.flops / level.bytes_per_second);
         }
         return {Scale::Kind::logarithmic, low / 2, high * 2, left, right};
     }
 
     static Scale y_scale(const TuneReport &report, const Scale &x) {
-        double low = INFINITY, high = report.fma_peak;
+        double low = INFINITY, high = report.roofs.flops;
         for (const ReportedLayer &layer : report.layers) {
             if (!is_drawn(layer)) continue;
             low = std::min(low, layer.real_flops / std::max(layer.default_seconds, layer.seconds));
             high = std::max(high, layer.real_flops / std::min(layer.default_seconds, layer.seconds));
         }
         // Of a roof, some of the slope is to be seen.
-        for (const MemoryLevel &level : report.levels) {
+        for (const MemoryLevel &level : report.roofs.levels) {
             if (level.bytes_per_second > 0) low = std::min(low, 3 * x.low() * level.bytes_per_second);
         }
         return {Scale::Kind::logarithmic, low / 1.6 / 1e9, high * 1.6 / 1e9, bottom, top};
@@ -98,11 +99,11 @@ private:
     void draw_roofs() {
         double before = NAN;  // where the roof before begins
         double shift = 0;
-        for (size_t i = 0; i < report_.levels.size(); i++) {
-            const MemoryLevel &level = report_.levels[i];
+        for (size_t i = 0; i < report_.roofs.levels.size(); i++) {
+            const MemoryLevel &level = report_.roofs.levels[i];
             if (level.bytes_per_second <= 0) continue;
             const double begin = std::max(x_.low(), y_.low() * 1e9 / level.bytes_per_second);
-            const double peak = report_.fma_peak > 0 ? report_.fma_peak : y_.high() * 1e9;
+            const double peak = report_.roofs.flops > 0 ? report_.roofs.flops : y_.high() * 1e9;
             const double end = std::min(x_.high(), peak / level.bytes_per_second);
             if (begin >= end) continue;
             const Point from{x_.at(begin), y_.at(begin * level.bytes_per_second / 1e9)};
@@ -115,17 +116,17 @@ private:
             label_roof(from, to, label, shift, i == 0 ? -5 : line_height + 2);
             before = from.y;
         }
-        if (report_.fma_peak <= 0) return;
-        const double y = y_.at(report_.fma_peak / 1e9);
+        if (report_.roofs.flops <= 0) return;
+        const double y = y_.at(report_.roofs.flops / 1e9);
         plot_.line({left, y}, {right, y}, "roof");
     }
 
     // As far to the right as no layer is in its way.
     void label_peak() {
-        if (report_.fma_peak <= 0) return;
-        const std::string label = fmt::format("FMA peak {:.0f} GFLOP/s", report_.fma_peak / 1e9);
+        if (report_.roofs.flops <= 0) return;
+        const std::string label = fmt::format("FMA peak {:.0f} GFLOP/s", report_.roofs.flops / 1e9);
         const double length = character_width * static_cast<double>(label.size());
-        const double y = y_.at(report_.fma_peak / 1e9);
+        const double y = y_.at(report_.roofs.flops / 1e9);
         Box box{right - length, y - 17, right, y - 1};
         while (is_taken(box) && box.x1 - 10 > left) box.x1 -= 10, box.x2 -= 10;
         plot_.text({box.x2, y - 5}, label, "right small");
@@ -236,16 +237,6 @@ private:
 };
 
 }  // namespace
-
-Roof attainable(const TuneReport &report, const ReportedLayer &layer) {
-    if (report.fma_peak <= 0) return {};
-    const auto level = std::find_if(report.levels.begin(), report.levels.end(),
-                                    [&](const MemoryLevel &one) { return layer.bytes <= one.bytes; });
-    if (level == report.levels.end() || layer.bytes <= 0) return {report.fma_peak, "FMA"};
-    const double by_memory = layer.real_flops / layer.bytes * level->bytes_per_second;
-    if (by_memory <= 0 || by_memory >= report.fma_peak) return {report.fma_peak, "FMA"};
-    return {by_memory, level->name};
-}
 
 std::string roofline_plot(const TuneReport &report) {
     const bool any = std::any_of(report.layers.begin(), report.layers.end(), is_drawn);

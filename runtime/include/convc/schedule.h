@@ -31,5 +31,6 @@ bool sums_as_written(std::string_view schedules);
 
 // Reads what print_schedule writes. Knows no algorithm: names and values are checked where the schedule is used.
 Result<Schedule> parse_schedule(std::string_view text);
+Result<std::vector<Schedule>> parse_schedules(std::string_view text);  // as print_schedules() prints them
 
 }  // namespace convc
