@@ -7,9 +7,8 @@
 namespace convc {
 namespace {
 
-constexpr size_t most_starts = 3;   // schedules that steps are taken from
-constexpr int samples_a_space = 1;  // at random, of those ranked high, before the first step
-constexpr double near_best = 1.3;   // of another algorithm's best, to be worth steps of its own
+constexpr size_t most_starts = 3;  // schedules that steps are taken from
+constexpr double near_best = 1.3;  // of another algorithm's best, to be worth steps of its own
 
 }  // namespace
 
@@ -54,9 +53,8 @@ Schedule ScheduleSearch::ask(const Schedule &schedule) {
 
 std::optional<Schedule> ScheduleSearch::next() {
     if (auto queued = first_of_queue()) return ask(*queued);
-    const auto filled = std::ranges::count_if(spaces_, [](const auto &space) { return !space.candidates.empty(); });
-    const int samples = samples_a_space * static_cast<int>(filled);
-    if (samples_ < samples) {
+    // As many as there are spaces with candidates, of those ranked high: more of them find less than the steps do.
+    if (samples_ < std::ranges::count_if(spaces_, [](const auto &space) { return !space.candidates.empty(); })) {
         samples_++;
         if (auto sample = ranked_sample()) return ask(*sample);
     }
