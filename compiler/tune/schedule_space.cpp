@@ -10,8 +10,8 @@
 namespace convc {
 namespace {
 
-// Predicted to take so many times as long as the best of all algorithms: of 19 layers tuned with a wider limit, the best
-// within this one was the best of all in 14, and 3.2 % behind it at most. See docs/tuning.md.
+// Predicted to take so many times as long as the best of all algorithms: of 19 layers tuned with a wider limit, the
+// best within this one was the best of all in 14, and 3.2 % behind it at most. See docs/tuning.md.
 constexpr double far_from_best = 1.25;
 
 class Enumeration {
