@@ -86,13 +86,6 @@ double vectors_of_input(const KernelRequest &request) {
     return modelled_outputs(input) / static_cast<double>(vector_extent(request.group, request.target));
 }
 
-// Multiply-adds of an output, without those in padding that tiles leave out.
-double taps_of_output(const StageGroup &group, int64_t pixels, int64_t rows) {
-    const auto taps = static_cast<double>(group.stage(0).kernel_volume());
-    if (in_tiles(group)) return taps;
-    return taps * share_of_taps(group, view_width, pixels) * share_of_taps(group, view_height, rows);
-}
-
 // Modelled cycles of a register tile: its multiply-adds, what it loads (of neighbouring outputs, a row or a column of
 // the input once), or the four cycles that each multiply-add of one output waits for the one before.
 double tile_cycles_of(const KernelRequest &request) {
@@ -104,7 +97,8 @@ double tile_cycles_of(const KernelRequest &request) {
     const Axis x = stage_axis(stage, view_width), y = stage_axis(stage, view_height);
     const double turns = request.target.splits_vectors() ? 2 : 1;
     const auto sums = static_cast<double>(columns * rows);
-    const double taps = taps_of_output(request.group, tile_pixels(request.group, request.target, columns), rows);
+    const double taps = static_cast<double>(stage.kernel_volume()) *
+                        share_of_tile_taps(request.group, tile_pixels(request.group, request.target, columns), rows);
     double loads = sums * taps;
     const auto at_most = [&](int64_t of_taps, int64_t kernel) {
         loads = std::min(loads, static_cast<double>(of_taps) * taps / static_cast<double>(kernel));

@@ -120,7 +120,7 @@ double imbalance(const StageGroup &group, bool share_lines, int64_t columns, con
     const int64_t tiles = pieces(output, columns), threads = planned_threads(target);
     const int64_t others = output[view_batch].extent * (share_lines ? 1 : group.stage(0).groups);
     const int64_t parts = balanced_parts(tiles, others, target);
-    const int64_t longest = ceil_divided(parts * others, threads) * ceil_divided(tiles, parts);
+    const int64_t longest = pieces_of_slowest(tiles, parts, others, target);
     return static_cast<double>(longest * threads) / static_cast<double>(tiles * others);
 }
 
@@ -153,8 +153,7 @@ bool prefers_pixels_outside(const StageGroup &group, const Schedule &schedule, i
                             const Target &target) {
     const Stage &stage = group.stage(0);
     const bool of_pixels = has_pixel_vectors(schedule);
-    const double share = share_of_taps(group, view_width, of_pixels ? 1 : *schedule.knob("columns")) *
-                         share_of_taps(group, view_height, 1);
+    const double share = share_of_tile_taps(group, of_pixels ? 1 : *schedule.knob("columns"), 1);
     const int64_t panel = weight_bytes / stage.groups / tiles;
     if (share * static_cast<double>(panel) > 0.5 * static_cast<double>(target.l2_bytes)) return true;
     const int64_t channel_parts = *schedule.knob("channel_parts"), parts = *schedule.knob("parts");
@@ -231,14 +230,6 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     schedule.knobs.emplace_back("pixels_outside", outside ? 1 : 0);
     schedule.knobs.emplace_back("unroll", default_unroll(stage.in_channels / stage.groups, tile));
     return schedule;
-}
-
-// Multiply-adds of an output, without those in padding that tiles of so many columns leave out.
-double products_of_output(const StageGroup &group, int64_t columns) {
-    const Stage &stage = group.stage(0);
-    const auto products = static_cast<double>(input_channels(stage) * stage.kernel_volume());
-    if (in_tiles(group)) return products;
-    return products * share_of_taps(group, view_width, columns) * share_of_taps(group, view_height, 1);
 }
 
 // Of all work, what the thread with the most tasks does.
@@ -357,10 +348,12 @@ double cycles(const KernelRequest &whole) {
     const StageGroup &group = request.group;
     const Schedule &schedule = request.schedule;
     const View output = grouped_output(group);
+    const Stage &stage = group.stage(0);
     const bool of_pixels = has_pixel_vectors(schedule);
     RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    const double products = products_of_output(group, of_pixels ? 1 : tile.columns);
-    int64_t channels = group_channels(group.stage(0)), width = modelled_extent(output, view_width);
+    const double products = static_cast<double>(input_channels(stage) * stage.kernel_volume()) *
+                            share_of_tile_taps(group, of_pixels ? 1 : tile.columns, 1);
+    int64_t channels = group_channels(stage), width = modelled_extent(output, view_width);
     double vector_load = 1, conflicts = set_conflicts(tile.columns, bytes_between_pixels(group), request.target);
     if (of_pixels) {
         std::swap(tile.vectors, tile.columns);

@@ -116,22 +116,25 @@ int64_t planned_threads(const Target &target) {
     return target.threads > 0 ? target.threads : 8;
 }
 
+int64_t pieces_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target) {
+    const int64_t threads = planned_threads(target);
+    const int64_t rounds = (parts * others + threads - 1) / threads;
+    return rounds * ((items + parts - 1) / parts);
+}
+
 int64_t balanced_parts(int64_t items, int64_t others, const Target &target) {
     const int64_t threads = planned_threads(target);
     int64_t best = 1;
     int64_t best_time = items * others;
     for (int64_t parts = 1; parts <= std::min(items, 4 * threads); parts++) {
-        const int64_t rounds = (parts * others + threads - 1) / threads;
-        const int64_t time = rounds * ((items + parts - 1) / parts);
+        const int64_t time = pieces_of_slowest(items, parts, others, target);
         if (time < best_time) best = parts, best_time = time;
     }
     return best;
 }
 
 double share_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target) {
-    const int64_t threads = planned_threads(target);
-    const int64_t rounds = (parts * others + threads - 1) / threads;
-    return static_cast<double>(rounds * ((items + parts - 1) / parts)) / static_cast<double>(items * others);
+    return static_cast<double>(pieces_of_slowest(items, parts, others, target)) / static_cast<double>(items * others);
 }
 
 }  // namespace convc

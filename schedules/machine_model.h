@@ -57,6 +57,9 @@ int64_t planned_threads(const Target &target);
 // with parts as large as that allows.
 int64_t balanced_parts(int64_t items, int64_t others, const Target &target);
 
+// Pieces that the thread with the most tasks gets, where `items` of them, `others` times over, are cut into `parts`.
+int64_t pieces_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target);
+
 // Of all work, what the thread with the most tasks does (one over the threads where all have equally many), where
 // `items` equal pieces of it, `others` times over, are cut into `parts`.
 double share_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target);

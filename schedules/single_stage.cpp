@@ -53,6 +53,11 @@ double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile) {
     return static_cast<double>(met) / static_cast<double>(axis.kernel * tiles);
 }
 
+double share_of_tile_taps(const StageGroup &group, int64_t columns, int64_t rows) {
+    if (has_runtime_space(grouped_output(group))) return 1;
+    return share_of_taps(group, view_width, columns) * share_of_taps(group, view_height, rows);
+}
+
 int64_t groups_in_vector(const Stage &stage, const Target &target) {
     int64_t lanes = target.vector_lanes();
     while (stage.groups % lanes != 0) lanes /= 2;

@@ -31,6 +31,8 @@ double modelled_outputs(const View &output);
 // Of an axis' taps over all tiles of so many outputs, the share under which some input lies, and not only padding of
 // zeros, where tiles fill the axis; else 1.
 double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile);
+// The same of tiles of so many columns and rows; 1 where such an extent is known at run time only.
+double share_of_tile_taps(const StageGroup &group, int64_t columns, int64_t rows);
 
 // Groups in a vector that runs across groups: the most lanes that divide the groups.
 int64_t groups_in_vector(const Stage &stage, const Target &target);

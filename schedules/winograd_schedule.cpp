@@ -275,7 +275,7 @@ double direct_cycles(const StageGroup &group, const Target &target) {
         columns = ceil_divided(columns, ax.stride);
         taps *= share_of_transposed_taps(group, view_height) / static_cast<double>(ax.stride * ay.stride);
     } else {
-        taps *= share_of_taps(group, view_width, 1) * share_of_taps(group, view_height, 1);
+        taps *= share_of_tile_taps(group, 1, 1);
     }
     const int64_t channels = group_channels(stage);
     double cycles = tile_cycles(best_register_tile(channels, columns, target), channels, columns, 1, target);

@@ -39,7 +39,6 @@ for line in sys.stdin:
     request = json.loads(line)
     answer = {}
     if request["do"] in ("compile", "check"):
-        answer = {}
         for pattern, how in PLANTED.items():
             if re.search(pattern, request["schedules"]) and (how not in ("wrong", "second") or request["do"] == "check"):
                 answer = fail(how, request)
