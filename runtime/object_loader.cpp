@@ -18,6 +18,7 @@
 
 #include "convc/loaded_kernel.h"
 #include "convc/target.h"
+#include "runtime/gpu_runtime/gpu_runtime.h"
 #include "runtime/kernel_runtime/kernel_runtime.h"
 
 namespace convc {
@@ -70,10 +71,28 @@ private:
 
     llvm::Error define_runtime() {
         orc::SymbolMap symbols;
-        symbols[session_.intern("convc_kernel_malloc_v1")] = function_symbol(convc_kernel_malloc_v1);
-        symbols[session_.intern("convc_kernel_free_v1")] = function_symbol(convc_kernel_free_v1);
-        symbols[session_.intern("convc_kernel_parallel_for_v1")] = function_symbol(convc_kernel_parallel_for_v1);
-        symbols[session_.intern("convc_kernel_cpu_level_v1")] = function_symbol(convc_kernel_cpu_level_v1);
+#define CONVC_DEFINE(name) symbols[session_.intern(#name)] = function_symbol(name)
+        CONVC_DEFINE(convc_kernel_malloc_v1);
+        CONVC_DEFINE(convc_kernel_free_v1);
+        CONVC_DEFINE(convc_kernel_parallel_for_v1);
+        CONVC_DEFINE(convc_kernel_cpu_level_v1);
+#define CONVC_DEFINE_GPU(interface)                          \
+    CONVC_DEFINE(convc_##interface##_begin_v1);              \
+    CONVC_DEFINE(convc_##interface##_copy_in_v1);            \
+    CONVC_DEFINE(convc_##interface##_copy_out_v1);           \
+    CONVC_DEFINE(convc_##interface##_synchronize_v1);        \
+    CONVC_DEFINE(convc_##interface##_initialize_kernels_v1); \
+    CONVC_DEFINE(convc_##interface##_finalize_kernels_v1);   \
+    CONVC_DEFINE(convc_##interface##_run_v1);                \
+    CONVC_DEFINE(convc_##interface##_device_interface_v1);   \
+    CONVC_DEFINE(convc_##interface##_malloc_v1);             \
+    CONVC_DEFINE(convc_##interface##_free_v1);               \
+    CONVC_DEFINE(convc_##interface##_free_as_destructor_v1); \
+    CONVC_DEFINE(convc_##interface##_copy_to_device_v1)
+        CONVC_DEFINE_GPU(cuda);
+        CONVC_DEFINE_GPU(opencl);
+#undef CONVC_DEFINE_GPU
+#undef CONVC_DEFINE
         if (auto error = runtime_->define(orc::absoluteSymbols(std::move(symbols)))) return error;
         auto process = orc::DynamicLibrarySearchGenerator::GetForCurrentProcess('\0');
         if (!process) return process.takeError();

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <optional>
 #include <vector>
 
 namespace convc {
@@ -27,6 +28,18 @@ constexpr std::array<IsaFacts, 4> isa_facts{{
     {Isa::avx512, "avx512", "x86-64", "x86-64-linux-avx512", "x86_64-unknown-linux-gnu", 16, 32, 3},
     {Isa::neon, "neon", "arm-64", "arm-64-linux", "aarch64-unknown-linux-gnu", 4, 32, 1},
 }};
+
+// Halide 21 knows capabilities up to 8.6; what is newer runs its code, which the driver assembles for the device.
+constexpr std::array<int, 5> capabilities{70, 75, 80, 86, 90};
+
+// What packs weights and starts kernels beside a GPU has nothing to gain from newer instructions.
+constexpr Isa beside_gpu() {
+#if defined(__aarch64__)
+    return Isa::neon;
+#else
+    return Isa::sse41;
+#endif
+}
 
 const IsaFacts &facts(Isa isa) {
     for (const IsaFacts &row : isa_facts) {
@@ -77,7 +90,12 @@ std::string Target::isa_word() const {
 std::string Target::architecture() const {
     return std::string(facts(isa).architecture);
 }
+std::string Target::gpu_word() const {
+    return gpu == Gpu::cuda ? "cuda" : gpu == Gpu::opencl ? "opencl" : "";
+}
 std::string Target::name() const {
+    if (gpu == Gpu::cuda) return fmt::format("cuda-sm_{}", capability);
+    if (gpu == Gpu::opencl) return gpu_word();
     return std::string(facts(isa).name);
 }
 std::string Target::triple() const {
@@ -86,6 +104,7 @@ std::string Target::triple() const {
 
 std::string Target::full_name() const {
     std::string text = name();
+    if (on_gpu()) return text;
     if (!cpu.empty()) text += " " + cpu;
     if (threads > 0) text += fmt::format(" {}t", threads);
     return text;
@@ -95,23 +114,58 @@ std::vector<std::string> target_names() {
     std::vector<std::string> names;
     names.reserve(isa_facts.size());
     for (const IsaFacts &row : isa_facts) names.emplace_back(row.name);
+    for (const int capability : capabilities) names.push_back(cuda_target(capability).name());
+    names.push_back(opencl_target().name());
     return names;
 }
 
-Result<Target> parse_target(std::string_view text) {
+Target opencl_target() {
     Target target;
-    const std::vector<std::string_view> parts = words(text);
-    bool known = false;
-    for (const IsaFacts &row : isa_facts) {
-        if (parts.empty() || parts[0] != row.name) continue;
-        target.isa = row.isa;
-        known = true;
+    target.isa = beside_gpu();
+    target.gpu = Gpu::opencl;
+    return target;
+}
+
+Target cuda_target(int capability) {
+    Target target = opencl_target();
+    target.gpu = Gpu::cuda;
+    for (const int known : capabilities) {
+        if (known <= capability || target.capability == 0) target.capability = known;
     }
-    if (!known) {
+    return target;
+}
+
+namespace {
+
+std::optional<Target> target_named(std::string_view name) {
+    for (const IsaFacts &row : isa_facts) {
+        if (name != row.name) continue;
+        Target target;
+        target.isa = row.isa;
+        return target;
+    }
+    if (name == opencl_target().name()) return opencl_target();
+    for (const int capability : capabilities) {
+        if (name == cuda_target(capability).name()) return cuda_target(capability);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<Target> parse_target(std::string_view text) {
+    const std::vector<std::string_view> parts = words(text);
+    const std::optional<Target> named = target_named(parts.empty() ? "" : parts[0]);
+    if (!named) {
         return Error{Failure::usage,
                      fmt::format("unknown target '{}'; known are {}", text, fmt::join(target_names(), ", "))};
     }
+    Target target = *named;
     for (size_t i = 1; i < parts.size(); i++) {
+        if (target.gpu != Gpu::none) {
+            return Error{Failure::usage, fmt::format("target '{}': unexpected '{}' after '{}'; a GPU's has one word",
+                                                     text, parts[i], target.name())};
+        }
         if (const int threads = thread_count(parts[i]); threads > 0 && target.threads == 0) {
             target.threads = threads;
         } else if (target.cpu.empty() && target.threads == 0) {

@@ -77,8 +77,8 @@ struct Knob {
 struct Algorithm {
     std::string_view name;  // the schedule's, and the Halide generator's; its weight packing is `name_pack`
     std::string_view summary;
-    // nullopt when the algorithm computes this group; else why it does not.
-    std::optional<std::string> (*refusal)(const StageGroup &group, const Target &target);
+    // nullopt when the algorithm computes this group on a target of its kind; else why it does not.
+    std::optional<std::string> (*refusal_of_group)(const StageGroup &group, const Target &target);
     std::vector<Knob> (*knobs)(const StageGroup &group, const Target &target);
     // nullopt when these values, each within its knob's range, fit together; else why they do not.
     std::optional<Conflict> (*conflict)(const KernelRequest &request);
@@ -99,7 +99,12 @@ struct Algorithm {
     // Modelled cycles of the slowest thread, which algorithms and widths of vectors are compared by; nullptr: nothing
     // is known.
     double (*cycles)(const KernelRequest &request) = nullptr;
+    bool on_gpu = false;  // else it computes on CPUs
 
+    std::optional<std::string> refusal(const StageGroup &group, const Target &target) const {
+        if (on_gpu == target.on_gpu()) return refusal_of_group(group, target);
+        return on_gpu ? "computes on GPUs" : "computes on CPUs";
+    }
     std::optional<std::string> is_reluctant(const StageGroup &group, const Target &on) const {
         return reluctance ? reluctance(group, on) : std::nullopt;
     }

@@ -12,5 +12,9 @@ Algorithm grouped_algorithm();
 Algorithm shuffle_algorithm();
 Algorithm transposed_algorithm();
 Algorithm winograd_algorithm();
+Algorithm gpu_direct_algorithm();
+Algorithm gpu_shuffle_algorithm();
+Algorithm gpu_tiled_algorithm();
+Algorithm gpu_transposed_algorithm();
 
 }  // namespace convc

@@ -1,5 +1,6 @@
 #include "schedules/epilogue.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -184,6 +185,22 @@ Halide::Expr finish_sum(const Stage &stage, Halide::Expr sum, const EpilogueOper
         sum = apply(stage.epilogues[i], sum, operands);
     }
     return sum;
+}
+
+namespace {
+
+class DoublesByBits : public Halide::Internal::IRMutator {
+    using IRMutator::visit;
+    Expr visit(const Halide::Internal::FloatImm *number) override {
+        if (number->type != Halide::Float(64)) return number;
+        return Halide::reinterpret(Halide::Float(64), Expr(std::bit_cast<int64_t>(number->value)));
+    }
+};
+
+}  // namespace
+
+Expr doubles_by_bits(const Expr &value) {
+    return DoublesByBits().mutate(value);
 }
 
 }  // namespace convc

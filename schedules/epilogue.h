@@ -24,4 +24,8 @@ Halide::Expr apply_epilogues(const Stage &stage, Halide::Expr value, const Epilo
 Halide::Expr start_of_sum(const Stage &stage, const EpilogueOperands &operands);
 Halide::Expr finish_sum(const Stage &stage, Halide::Expr sum, const EpilogueOperands &operands);
 
+// The same value, its constants of type double given by their bits: Halide 21 writes a double into OpenCL as the
+// nearest float.
+Halide::Expr doubles_by_bits(const Halide::Expr &value);
+
 }  // namespace convc

@@ -148,7 +148,7 @@ protected:
 
     // `value` after the epilogues of a stage, at `at`.
     Halide::Expr with_epilogues(const Halide::Expr &value, const ActivationVars &at, int in_stage = 0) {
-        return apply_epilogues(stage(in_stage), value, epilogue_operands(at, in_stage));
+        return for_target(apply_epilogues(stage(in_stage), value, epilogue_operands(at, in_stage)));
     }
 
     // The same of a sum in registers, and what that sum starts from.
@@ -156,7 +156,7 @@ protected:
         return convc::start_of_sum(stage(in_stage), epilogue_operands(at, in_stage));
     }
     Halide::Expr finish_sum(const Halide::Expr &sum, const ActivationVars &at, int in_stage = 0) {
-        return convc::finish_sum(stage(in_stage), sum, epilogue_operands(at, in_stage));
+        return for_target(convc::finish_sum(stage(in_stage), sum, epilogue_operands(at, in_stage)));
     }
 
     // Of Layer::inputs[index], which is broadcast along its extents of 1.
@@ -175,6 +175,10 @@ protected:
     }
 
 private:
+    Halide::Expr for_target(const Halide::Expr &value) const {
+        return request().target.gpu == Gpu::opencl ? doubles_by_bits(value) : value;
+    }
+
     EpilogueOperands epilogue_operands(const ActivationVars &at, int in_stage) {
         const auto of_channel = [this, at, in_stage](Parameter::Role role) {
             return [this, at, in_stage, role] { return Halide::Expr(parameter(role, in_stage)(at.c, at.g)); };

@@ -55,7 +55,7 @@ public:
         data_ = std::make_unique<LayerData>(value_of(make_data(plan.layer, {})));
         call_ = value_of(KernelCall::prepare(value_of(load_plan(plan)), *data_));
         if (const int code = call_->run(); code != CONVC_OK) throw Failed{call_error("a call", code).message};
-        write(request.at("folder"), "convc", plan.layer.output().extents(), call_->output());
+        write(request.at("folder"), "convc", plan.layer.output().extents(), value_of(call_->output()));
         return {{"output", "convc"},
                 {"note", print_schedules(plan.schedules())},
                 {"origin", plan.origin_name()},

@@ -4,6 +4,7 @@
 #include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <algorithm>
 #include <map>
 
 #include "compiler/codegen/codegen.h"
@@ -59,16 +60,25 @@ Status check_object(const Kernel &kernel, const ObjectFile &file, const Target &
     return add_names(kernel, elf, owners);
 }
 
+bool on_gpu(const std::vector<const Kernel *> &kernels) {
+    return std::any_of(kernels.begin(), kernels.end(), [](const Kernel *kernel) {
+        const Result<Target> target = parse_target(kernel->target);
+        return target && target->on_gpu();
+    });
+}
+
 }  // namespace
 
-Result<ObjectFile> kernel_runtime(const Target &target) {
-    const Result<std::string_view> bytes = find_kernel_runtime(kernel_runtime_objects(), target);
-    if (!bytes) return bytes.error();
-    return ObjectFile{"convc_kernel_runtime.o", std::string(*bytes)};
+Result<std::vector<ObjectFile>> kernel_runtime(const Target &target, bool with_gpu) {
+    const Result<KernelRuntimeObject> object = find_kernel_runtime(kernel_runtime_objects(), target);
+    if (!object) return object.error();
+    std::vector<ObjectFile> files{{"convc_kernel_runtime.o", std::string(object->bytes)}};
+    if (with_gpu) files.push_back({"convc_gpu_runtime.o", std::string(object->gpu_bytes)});
+    return files;
 }
 
 Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target) {
-    const Result<ObjectFile> runtime = kernel_runtime(target);
+    const Result<std::vector<ObjectFile>> runtime = kernel_runtime(target, on_gpu(kernels));
     if (!runtime) return runtime.error();
     Owners owners;
     std::vector<llvm::NewArchiveMember> members;
@@ -78,7 +88,7 @@ Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, co
             members.emplace_back(buffer_of(file.bytes, file.name));
         }
     }
-    members.emplace_back(buffer_of(runtime->bytes, runtime->name));
+    for (const ObjectFile &file : *runtime) members.emplace_back(buffer_of(file.bytes, file.name));
 
     std::string problem;
     const auto note = [&problem](llvm::Error error) { problem += llvm::toString(std::move(error)); };

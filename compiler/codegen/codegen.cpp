@@ -9,32 +9,39 @@
 #include "compiler/codegen/build_digest.h"
 #include "compiler/codegen/entry_point.h"
 #include "compiler/codegen/halide_build.h"
+#include "runtime/gpu_runtime/gpu_runtime.h"
 
 namespace convc {
 namespace {
 
-constexpr int64_t alignment = 64;
-
-uint64_t aligned(uint64_t bytes) {
-    return (bytes + alignment - 1) / alignment * alignment;
+// What lies in packed memory and in the workspace begins at multiples of this.
+int64_t alignment(const Target &target) {
+    return target.on_gpu() ? CONVC_GPU_ALIGNMENT : 64;
 }
 
-Size aligned(const Size &bytes) {
-    return times(quotient(plus(bytes, alignment - 1), alignment), alignment);
+uint64_t aligned(uint64_t bytes, const Target &target) {
+    const auto multiple = static_cast<uint64_t>(alignment(target));
+    return (bytes + multiple - 1) / multiple * multiple;
 }
 
-// Hands out places in packed memory and in the workspace.
-class MemoryLayout {
+Size aligned(const Size &bytes, const Target &target) {
+    const int64_t multiple = alignment(target);
+    return times(quotient(plus(bytes, multiple - 1), multiple), multiple);
+}
+
+// Hands out places in packed memory, behind its header.
+class PackedLayout {
 public:
+    explicit PackedLayout(const Target &target) : target_(target), size_(aligned(packed_header_bytes, target)) {}
     uint64_t take(uint64_t bytes) {
         const uint64_t at = size_;
-        size_ = aligned(size_ + bytes);
+        size_ = aligned(size_ + bytes, target_);
         return at;
     }
-    explicit MemoryLayout(uint64_t reserved) : size_(reserved) {}
     uint64_t size() const { return size_; }
 
 private:
+    const Target &target_;
     uint64_t size_;
 };
 
@@ -52,7 +59,7 @@ uint64_t view_bytes(const View &view) {
 struct Sequence {
     const Plan &plan;
     EntryPoints &entry;
-    MemoryLayout packed{0};
+    PackedLayout packed;
     std::vector<Size> intermediate;  // offset of the output of each group but the last
 
     BufferArgument place(const KernelArgument &argument, size_t group) {
@@ -100,7 +107,7 @@ std::vector<Size> lay_out_intermediates(const Plan &plan, const LayerSizes &laye
         const size_t last = static_cast<size_t>(group.first_stage + group.stage_count - 1);
         const Size elements = layer.outputs[last].elements(plan.layer.stages[last].out_channels);
         // One vector more, so that a load that starts inside may end outside.
-        sizes.push_back(plus(aligned(times(elements, sizeof(float))), alignment));
+        sizes.push_back(plus(aligned(times(elements, sizeof(float)), plan.target), alignment(plan.target)));
     }
     Size even = 0, odd = 0;
     for (size_t i = 0; i < sizes.size(); i++) {
@@ -114,13 +121,13 @@ std::vector<Size> lay_out_intermediates(const Plan &plan, const LayerSizes &laye
     return offsets;
 }
 
-EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const HalideObject &object) {
+EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const HalideObjects &object) {
     EntryPoints entry;
     entry.symbol = symbol;
     entry.layer = plan.layer;
     entry.schedule = print_schedules(plan.schedules());
     entry.sizes = layer_sizes(plan.layer);
-    Sequence sequence{plan, entry, MemoryLayout(packed_header_bytes),
+    Sequence sequence{plan, entry, PackedLayout(plan.target),
                       lay_out_intermediates(plan, entry.sizes, entry.arena_offset)};
     uint64_t arena = 0;
     for (size_t i = 0; i < object.groups.size(); i++) {
@@ -132,7 +139,7 @@ EntryPoints describe_entry(const Plan &plan, const std::string &symbol, const Ha
     const std::string identity =
         fmt::format("{}\n{}\n{}\n{}", CONVC_VERSION, plan.layer.canonical_line(), entry.schedule, plan.target.name());
     entry.packed_tag = llvm::xxh3_64bits(identity);
-    entry.arena_bytes = aligned(arena);
+    entry.arena_bytes = aligned(arena, plan.target);
     return entry;
 }
 
@@ -142,24 +149,43 @@ void bake(EntryPoints &entry, const std::string &packed) {
     entry.pack.clear();
 }
 
-std::vector<std::string> halide_functions(const EntryPoints &entry) {
+// Of the functions that the entry points call, those that an object defines.
+std::vector<std::string> functions_of(const HalideObject &object, const EntryPoints &entry) {
     std::vector<std::string> names;
-    names.reserve(entry.run.size() + entry.pack.size());
-    for (const HalideCall &call : entry.run) names.push_back(call.function);
-    for (const HalideCall &call : entry.pack) names.push_back(call.function);
+    const auto add = [&](const HalideCall &call) {
+        const bool here =
+            std::find(object.functions.begin(), object.functions.end(), call.function) != object.functions.end();
+        if (here) names.push_back(call.function);
+    };
+    std::for_each(entry.run.begin(), entry.run.end(), add);
+    std::for_each(entry.pack.begin(), entry.pack.end(), add);
     return names;
+}
+
+// With a dot in their names, which no layer's name has: a layer called NAME_kernel may stand beside NAME.
+Result<std::vector<ObjectFile>> renamed_objects(const HalideObjects &halide, const EntryPoints &entry,
+                                                const Target &target) {
+    std::vector<ObjectFile> files;
+    for (const HalideObject &object : halide.objects) {
+        Result<std::string> renamed = rename_runtime_symbols(object.bytes, functions_of(object, entry), target.gpu);
+        if (!renamed) return renamed.error();
+        const std::string number = halide.objects.size() > 1 ? std::to_string(files.size()) : "";
+        files.push_back({fmt::format("{}.kernel{}.o", entry.symbol, number), *std::move(renamed)});
+    }
+    return files;
 }
 
 }  // namespace
 
 Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings,
                               const std::string &baked_packed) {
-    Result<HalideObject> halide = build_halide_object(plan, symbol, listings);
+    Result<HalideObjects> halide = build_halide_objects(plan, symbol, listings);
     if (!halide) return halide.error();
     EntryPoints entry = describe_entry(plan, symbol, *halide);
+    const uint64_t packed_bytes = entry.packed_bytes;
     if (!baked_packed.empty()) bake(entry, baked_packed);
-    Result<std::string> renamed = rename_runtime_symbols(halide->object, halide_functions(entry));
-    if (!renamed) return renamed.error();
+    Result<std::vector<ObjectFile>> objects = renamed_objects(*halide, entry, plan.target);
+    if (!objects) return objects.error();
     Result<std::string> entry_object = build_entry_object(entry, plan.target);
     if (!entry_object) return entry_object.error();
 
@@ -169,15 +195,16 @@ Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listi
     kernel.schedule = entry.schedule;
     kernel.origin = plan.origin_name();
     kernel.target = plan.target.full_name();
-    kernel.packed_bytes = entry.packed_bytes;
+    kernel.packed_bytes = plan.target.on_gpu() ? packed_bytes : entry.packed_bytes;
     const Size workspace = entry.workspace_bytes();
     kernel.workspace_bytes = workspace.known() ? static_cast<uint64_t>(int64_t{workspace}) : 0;
-    // With a dot, which no layer's name has: a layer called NAME_kernel may stand beside NAME.
-    kernel.objects = {{symbol + ".o", *std::move(entry_object)}, {symbol + ".kernel.o", *std::move(renamed)}};
+    kernel.objects = *std::move(objects);
+    kernel.objects.insert(kernel.objects.begin(), {symbol + ".o", *std::move(entry_object)});
     return kernel;
 }
 
 std::string variant_symbol(const std::string &name, const Target &target) {
+    if (target.on_gpu()) return name + "_" + target.gpu_word();
     return name + "." + target.isa_word();
 }
 

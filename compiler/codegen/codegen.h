@@ -19,7 +19,8 @@ struct Listings {
     bool llvm = false;
     bool stmt = false;
     bool stmt_html = false;
-    std::map<std::string, std::string> texts;  // "asm", "llvm", "stmt", "stmt_html" -> text
+    bool device = false;                       // of a GPU: what its driver is given, PTX or OpenCL C
+    std::map<std::string, std::string> texts;  // "asm", "llvm", "stmt", "stmt_html", "device" -> text
 };
 
 // Compiles. `symbol` is the C name and prefix of every symbol. Thread-safe. A failure of Halide's or LLVM's comes back
@@ -30,8 +31,8 @@ struct Listings {
 Result<Kernel> compile_kernel(const Plan &plan, const std::string &symbol, Listings *listings = nullptr,
                               const std::string &baked_packed = {});
 
-// The symbol of a layer's kernel for one of a library's several targets: "res2_3x3.avx2". The functions of such a
-// kernel are hidden.
+// The symbol of a layer's kernel for one of a library's several targets: "res2_3x3.avx2", whose functions are hidden;
+// for a GPU "res2_3x3_cuda", which a program calls by that name.
 std::string variant_symbol(const std::string &name, const Target &target);
 
 // The public functions of a layer that was compiled for several targets: NAME, NAME_pack, ... choose once per process
@@ -44,14 +45,19 @@ struct HeaderEntry {
     Layer layer;
     Kernel kernel;
     std::vector<Kernel> variants{};  // best first, where there are several and `kernel` chooses among them
+    std::vector<Kernel> on_gpu{};    // NAME_cuda, NAME_opencl; without a CPU's, the symbol of `kernel` is empty
+    bool has_baked_weights = false;
+
+    bool on_cpu() const { return !kernel.symbol.empty(); }
 };
 std::string write_header(const std::string &library, const std::vector<HeaderEntry> &entries);
 
 // What kernels need beside them wherever they are linked. Fails where convc was built without a C compiler for the
 // target's architecture, and says what was missing.
-Result<ObjectFile> kernel_runtime(const Target &target);
+Result<std::vector<ObjectFile>> kernel_runtime(const Target &target, bool with_gpu = false);
 
-// The archive: every kernel's objects and the kernel runtime for the architecture of `target`.
+// The archive: every kernel's objects and the kernel runtime for the architecture of `target`; with kernels for a GPU,
+// the GPU runtime too.
 Result<std::string> write_archive(const std::vector<const Kernel *> &kernels, const Target &target);
 
 // What convc was built with, as it goes into cache keys: versions and build ids of convc, Halide and LLVM.

@@ -86,6 +86,8 @@ Result<std::string> build_entry_object(const EntryPoints &entry, const Target &t
 // users do not. Halide's runtime functions get convc's names (halide_malloc -> convc_kernel_malloc_v1, ...), so that
 // they never meet a Halide runtime of the user's program. Everything else becomes local or goes, and no name depends on
 // what the process compiled before. An object that needs any other function than those of libc and libm is refused.
-Result<std::string> rename_runtime_symbols(const std::string &object, const std::vector<std::string> &functions);
+// With a GPU, convc_cuda_run_v1 ... of runtime/gpu_runtime stand for Halide's functions of that interface.
+Result<std::string> rename_runtime_symbols(const std::string &object, const std::vector<std::string> &functions,
+                                           Gpu gpu = Gpu::none);
 
 }  // namespace convc

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "runtime/gpu_runtime/gpu_runtime.h"
 #include "runtime/kernel_runtime/kernel_runtime.h"
 
 namespace convc {
@@ -40,7 +41,9 @@ private:
     using IRVisitor::visit;
 
     void visit(const Allocate *op) override {
-        const uint64_t bytes = heap_bytes(op);
+        // What lives on a GPU alone, Halide allocates on the host under a condition that is false.
+        const bool on_device = Halide::Internal::is_const_zero(op->condition);
+        const uint64_t bytes = on_device ? convc_gpu_block_bytes(size_bytes(op)) : heap_bytes(op);
         alive_ += bytes;
         peak = std::max(peak, alive_);
         IRVisitor::visit(op);
@@ -68,6 +71,12 @@ private:
     uint64_t heap_bytes(const Allocate *op) {
         using Halide::MemoryType;
         if (op->memory_type == MemoryType::Register || op->new_expr.defined()) return 0;
+        const auto bytes = static_cast<int64_t>(size_bytes(op));
+        const bool on_stack = op->memory_type != MemoryType::Heap && bytes <= largest_stack_allocation;
+        return on_stack ? 0 : convc_kernel_block_bytes(static_cast<uint64_t>(bytes));
+    }
+
+    uint64_t size_bytes(const Allocate *op) {
         int64_t elements = 1;
         for (const Expr &extent : op->extents) {
             const auto constant = Halide::Internal::as_const_int(extent);
@@ -76,9 +85,7 @@ private:
                 return 0;
             }
         }
-        const int64_t bytes = (elements + op->padding) * op->type.bytes();
-        const bool on_stack = op->memory_type != MemoryType::Heap && bytes <= largest_stack_allocation;
-        return on_stack ? 0 : convc_kernel_block_bytes(static_cast<uint64_t>(bytes));
+        return static_cast<uint64_t>((elements + op->padding) * op->type.bytes());
     }
 
     uint64_t alive_ = 0;

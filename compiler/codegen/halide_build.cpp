@@ -38,6 +38,12 @@ Halide::Target halide_target(const Target &target) {
     for (const char *tuned : {"znver1", "znver2", "znver3", "znver4", "znver5"}) {
         if (target.cpu == tuned) text += fmt::format("-tune_{}", tuned);
     }
+    if (target.gpu == Gpu::opencl) text += "-opencl-cl_doubles";
+    // What is newer than Halide's newest capability runs its code.
+    constexpr int newest_capability = 86;
+    if (target.gpu == Gpu::cuda) {
+        text += fmt::format("-cuda-cuda_capability_{}", std::min(target.capability, newest_capability));
+    }
     return Halide::Target(text + "-no_asserts-no_bounds_query-no_runtime-user_context");
 }
 
@@ -93,7 +99,9 @@ bool has_parameters(const std::vector<KernelArgument> &arguments) {
 
 Module build_module(const std::string &generator, const KernelRequest &request,
                     const std::vector<KernelArgument> &arguments, const std::string &function, bool with_knobs) {
-    const Halide::GeneratorContext context(halide_target(request.target));
+    Target target = request.target;
+    if (!with_knobs) target.gpu = Gpu::none;  // weights are packed on the CPU
+    const Halide::GeneratorContext context(halide_target(target));
     const auto built = Halide::Internal::GeneratorRegistry::create(generator, context);
     dynamic_cast<RequestReceiver &>(*built).receive(request, arguments);
     if (with_knobs) {
@@ -149,6 +157,16 @@ struct Output {
     MemoryFile file;
 };
 
+// What the driver of a GPU compiles for it, as Halide puts it into the object.
+std::string device_code(const Module &module) {
+    std::string text;
+    for (const auto &buffer : module.buffers()) {
+        if (buffer.name().find("gpu_source_kernels") == std::string::npos) continue;
+        text.append(static_cast<const char *>(buffer.data()), buffer.size_in_bytes());
+    }
+    return text.substr(0, text.find('\0'));
+}
+
 // Runs LLVM once for the object and every listing that is wanted.
 std::string compile_module(const Module &module, Listings *listings) {
     std::vector<std::unique_ptr<Output>> outputs;
@@ -169,8 +187,9 @@ std::string compile_module(const Module &module, Listings *listings) {
     }
     module.compile(paths);
     for (const auto &output : outputs) {
-        if (output->type != OutputFileType::object) listings->texts[output->name] = output->file.contents();
+        if (output->type != OutputFileType::object) listings->texts[output->name] += output->file.contents();
     }
+    if (listings && listings->device) listings->texts["device"] += device_code(module);
     return outputs.front()->file.contents();
 }
 
@@ -181,14 +200,23 @@ Error halide_failure(const Plan &plan, const char *what) {
 
 }  // namespace
 
-Result<HalideObject> build_halide_object(const Plan &plan, const std::string &symbol, Listings *listings) {
+Result<HalideObjects> build_halide_objects(const Plan &plan, const std::string &symbol, Listings *listings) {
     // Halide reports by throwing; nothing of that leaves this function.
     silence_halide();
     try {
-        HalideObject result;
-        Module module(symbol, halide_target(plan.target));
-        for (size_t i = 0; i < plan.groups.size(); i++) result.groups.push_back(build_group(plan, i, symbol, module));
-        result.object = compile_module(module, listings);
+        HalideObjects result;
+        const size_t in_one = plan.target.on_gpu() ? 1 : plan.groups.size();
+        for (size_t i = 0; i < plan.groups.size(); i += in_one) {
+            Module module(symbol, halide_target(plan.target));
+            HalideObject object;
+            for (size_t group = i; group < i + in_one; group++) {
+                result.groups.push_back(build_group(plan, group, symbol, module));
+                object.functions.push_back(result.groups.back().run);
+                if (!result.groups.back().pack.empty()) object.functions.push_back(result.groups.back().pack);
+            }
+            object.bytes = compile_module(module, listings);
+            result.objects.push_back(std::move(object));
+        }
         return result;
     } catch (const Halide::Error &failure) {
         return halide_failure(plan, failure.what());

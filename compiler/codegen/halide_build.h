@@ -31,12 +31,18 @@ struct GroupFunctions {
 };
 
 struct HalideObject {
-    std::string object;  // ELF; refers to Halide's names of the runtime's functions
+    std::string bytes;                   // ELF; refers to Halide's names of the runtime's functions
+    std::vector<std::string> functions;  // that it defines
+};
+
+struct HalideObjects {
+    std::vector<HalideObject> objects;
     std::vector<GroupFunctions> groups;
 };
 
-// Builds every group's generator through Halide's registry and compiles all of them together. Thread-safe.
-Result<HalideObject> build_halide_object(const Plan &plan, const std::string &symbol, Listings *listings);
+// Builds every group's generator through Halide's registry and compiles them: all together for a CPU; for a GPU each
+// alone, since every group brings device code of the same name. Thread-safe.
+Result<HalideObjects> build_halide_objects(const Plan &plan, const std::string &symbol, Listings *listings);
 
 // The name and version that go into cache keys.
 std::string halide_version();

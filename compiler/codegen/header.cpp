@@ -37,8 +37,15 @@ std::string print_shape(const std::vector<int64_t> &shape) {
     return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
+// Those that the caller packs: with weights baked in, none.
 std::vector<Parameter> packed_parameters(const HeaderEntry &entry) {
-    return entry.kernel.packed_bytes == 0 ? std::vector<Parameter>() : entry.layer.parameters();
+    const bool none = entry.has_baked_weights || (entry.on_cpu() && entry.kernel.packed_bytes == 0);
+    return none ? std::vector<Parameter>() : entry.layer.parameters();
+}
+
+// Of the layer in C.
+std::string name_of(const HeaderEntry &entry) {
+    return entry.on_cpu() ? entry.kernel.symbol : entry.layer.c_name();
 }
 
 std::string describe_code(const Layer &layer, const Kernel &kernel) {
@@ -53,13 +60,15 @@ std::string describe_code(const Layer &layer, const Kernel &kernel) {
 
 std::string describe(const HeaderEntry &entry) {
     const Kernel &kernel = entry.kernel;
-    std::string text = fmt::format("/* {}: {}\n *\n", kernel.symbol, in_comment(kernel.canonical_line));
+    const std::string line = entry.layer.canonical_line();
+    std::string text = fmt::format("/* {}: {}\n *\n", name_of(entry), in_comment(line));
     for (const NamedTensor &input : entry.layer.inputs) {
         text += fmt::format(" *     {:<10} {}\n", in_comment(input.name), print_tensor(input.type));
     }
     text += fmt::format(" *     {:<10} {}\n", "y", print_tensor(entry.layer.output()));
-    if (entry.variants.empty()) text += describe_code(entry.layer, kernel);
+    if (entry.variants.empty() && entry.on_cpu()) text += describe_code(entry.layer, kernel);
     for (const Kernel &variant : entry.variants) text += " *\n" + describe_code(entry.layer, variant);
+    for (const Kernel &device : entry.on_gpu) text += " *\n" + describe_code(entry.layer, device);
     return text + " */\n";
 }
 
@@ -71,15 +80,14 @@ std::string weights_struct(const HeaderEntry &entry) {
         text += fmt::format("    const float *{}; /* {} {} */\n", parameter.c_name(), parameter.name(),
                             print_shape(parameter.shape));
     }
-    return text + fmt::format("}} {}_weights;\n", entry.kernel.symbol);
+    return text + fmt::format("}} {}_weights;\n", name_of(entry));
 }
 
-std::string pack_prototype(const HeaderEntry &entry) {
-    const std::string &name = entry.kernel.symbol;
+std::string pack_prototype(const HeaderEntry &entry, const std::string &name) {
     if (packed_parameters(entry).empty()) {
         return fmt::format("int {0}_pack(const void *weights, void *packed); /* weights: NULL */\n", name);
     }
-    return fmt::format("int {0}_pack(const {0}_weights *weights, void *packed);\n", name);
+    return fmt::format("int {}_pack(const {}_weights *weights, void *packed);\n", name, name_of(entry));
 }
 
 // The run-time extents as parameters: "int64_t x_n, int64_t x_h". A tensor of that name is one that C tells apart by an
@@ -99,21 +107,32 @@ std::string extent_parameters(const HeaderEntry &entry) {
     return text;
 }
 
-std::string call_prototype(const HeaderEntry &entry) {
+std::string call_prototype(const HeaderEntry &entry, const std::string &name, const char *last = "") {
     const std::string extents = extent_parameters(entry);
-    std::string text = fmt::format("int {}({}{}", entry.kernel.symbol, extents, extents.empty() ? "" : ", ");
+    std::string text = fmt::format("int {}({}{}", name, extents, extents.empty() ? "" : ", ");
     for (const NamedTensor &input : entry.layer.inputs) text += fmt::format("const float *{}, ", input.name);
-    return text + "const void *packed, float *y, void *workspace);\n";
+    return text + fmt::format("const void *packed, float *y, void *workspace{});\n", last);
+}
+
+std::string workspace_prototype(const HeaderEntry &entry, const std::string &name) {
+    const std::string extents = extent_parameters(entry);
+    return fmt::format("size_t {}_workspace_bytes({});\n", name, extents.empty() ? "void" : extents);
+}
+
+// Of a kernel for a CPU, or for a GPU.
+std::string functions(const HeaderEntry &entry, const std::string &name, bool on_gpu) {
+    std::string text = fmt::format("size_t {}_packed_bytes(void);\n", name) + workspace_prototype(entry, name);
+    if (on_gpu) text += workspace_prototype(entry, name + "_host");
+    text += pack_prototype(entry, name) + call_prototype(entry, name, on_gpu ? ", void *stream" : "");
+    if (on_gpu) text += call_prototype(entry, name + "_host");
+    return text + fmt::format("const convc_kernel_info *{}_info(void);\n", name);
 }
 
 std::string declarations(const HeaderEntry &entry) {
-    const std::string &name = entry.kernel.symbol;
-    const std::string extents = extent_parameters(entry);
-    return describe(entry) + weights_struct(entry) +                                                    //
-           fmt::format("size_t {}_packed_bytes(void);\n", name) +                                       //
-           fmt::format("size_t {}_workspace_bytes({});\n", name, extents.empty() ? "void" : extents) +  //
-           pack_prototype(entry) + call_prototype(entry) +                                              //
-           fmt::format("const convc_kernel_info *{}_info(void);\n\n", name);
+    std::string text = describe(entry) + weights_struct(entry);
+    if (entry.on_cpu()) text += functions(entry, entry.kernel.symbol, false);
+    for (const Kernel &device : entry.on_gpu) text += functions(entry, device.symbol, true);
+    return text + "\n";
 }
 
 }  // namespace
@@ -125,6 +144,8 @@ std::string write_header(const std::string &library, const std::vector<HeaderEnt
         in_comment(library), entries.size(), entries.size() == 1 ? "" : "s", CONVC_VERSION);
     text += fmt::format("#ifndef {0}\n#define {0}\n\n", guard);
     text += convc_header_text;
+    const auto on_gpu = [](const HeaderEntry &entry) { return !entry.on_gpu.empty(); };
+    if (std::any_of(entries.begin(), entries.end(), on_gpu)) text += fmt::format("\n{}", convc_gpu_header_text);
     text += "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
     for (const HeaderEntry &entry : entries) text += declarations(entry);
     text += "#ifdef __cplusplus\n}\n#endif\n\n";

@@ -24,16 +24,27 @@ using llvm::objcopy::NameOrPattern;
 using Names = std::vector<std::string>;
 
 struct RuntimeFunction {
-    std::string_view halide;
-    std::string_view convc;
+    std::string halide;
+    std::string convc;
 };
+using RuntimeFunctions = std::vector<RuntimeFunction>;
 
-// runtime/kernel_runtime defines the names on the right.
-constexpr std::array<RuntimeFunction, 3> runtime_functions{{
-    {"halide_do_par_for", "convc_kernel_parallel_for_v1"},
-    {"halide_free", "convc_kernel_free_v1"},
-    {"halide_malloc", "convc_kernel_malloc_v1"},
-}};
+// runtime/kernel_runtime and runtime/gpu_runtime define the names on the right.
+RuntimeFunctions runtime_functions(Gpu gpu) {
+    RuntimeFunctions all{{"halide_do_par_for", "convc_kernel_parallel_for_v1"},
+                         {"halide_free", "convc_kernel_free_v1"},
+                         {"halide_malloc", "convc_kernel_malloc_v1"}};
+    if (gpu == Gpu::none) return all;
+    const std::string interface = gpu == Gpu::cuda ? "cuda" : "opencl";
+    for (const char *name : {"initialize_kernels", "finalize_kernels", "run", "device_interface"}) {
+        all.push_back({fmt::format("halide_{}_{}", interface, name), fmt::format("convc_{}_{}_v1", interface, name)});
+    }
+    for (const char *name : {"malloc", "free", "free_as_destructor"}) {
+        all.push_back({fmt::format("halide_device_{}", name), fmt::format("convc_{}_{}_v1", interface, name)});
+    }
+    all.push_back({"halide_copy_to_device", fmt::format("convc_{}_copy_to_device_v1", interface)});
+    return all;
+}
 
 // What Halide and LLVM call of libc and libm, which every C program has, and the name that stands for the linker's own
 // table. Sorted.
@@ -99,13 +110,14 @@ bool contains(const Names &names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-bool is_known(std::string_view undefined) {
+bool is_known(std::string_view undefined, const RuntimeFunctions &runtime) {
     const auto is_it = [undefined](const RuntimeFunction &function) { return function.halide == undefined; };
-    return std::any_of(runtime_functions.begin(), runtime_functions.end(), is_it) ||
+    return std::any_of(runtime.begin(), runtime.end(), is_it) ||
            std::binary_search(provided_names.begin(), provided_names.end(), undefined);
 }
 
-std::optional<std::string> mistake_in(const SharedNames &names, const Names &functions) {
+std::optional<std::string> mistake_in(const SharedNames &names, const Names &functions,
+                                      const RuntimeFunctions &runtime) {
     Names missing;
     for (const std::string &function : functions) {
         if (!contains(names.defined, function)) missing.push_back(function);
@@ -113,7 +125,7 @@ std::optional<std::string> mistake_in(const SharedNames &names, const Names &fun
     if (!missing.empty()) return fmt::format("the object does not define {}", fmt::join(missing, ", "));
     Names foreign;
     for (const std::string &name : names.undefined) {
-        if (!is_known(name)) foreign.push_back(name);
+        if (!is_known(name, runtime)) foreign.push_back(name);
     }
     if (!foreign.empty())
         return fmt::format("the object needs {}, which a kernel may not call", fmt::join(foreign, ", "));
@@ -123,7 +135,7 @@ std::optional<std::string> mistake_in(const SharedNames &names, const Names &fun
 // The edit that objcopy is to make. `config` refers to the texts that are kept here.
 class ObjectEdit {
 public:
-    ObjectEdit(const SharedNames &names, const Names &functions);
+    ObjectEdit(const SharedNames &names, const Names &functions, const RuntimeFunctions &runtime);
     const llvm::objcopy::ConfigManager &config() const { return config_; }
 
 private:
@@ -152,13 +164,13 @@ void ObjectEdit::rename_section(const std::string &from, const std::string &to) 
 // The functions that the entry points call stay global and become hidden. What remains are mostly the bodies of
 // parallel loops. Their names count up over the life of the process that compiled them; they are made local, and
 // renamed so that equal kernels are equal bytes.
-ObjectEdit::ObjectEdit(const SharedNames &names, const Names &functions) {
+ObjectEdit::ObjectEdit(const SharedNames &names, const Names &functions, const RuntimeFunctions &runtime) {
     add(config_.Common.ToRemove, ".comment");  // the builds of Halide and LLVM; NAME_info() gives convc's
     NameMatcher hidden;
     for (const std::string &function : functions) add(hidden, function);
-    for (const auto &[halide, convc] : runtime_functions) {
-        add(hidden, std::string(halide));
-        rename(std::string(halide), std::string(convc));
+    for (const auto &[halide, convc] : runtime) {
+        add(hidden, halide);
+        rename(halide, convc);
     }
     config_.ELF.SymbolsToSetVisibility.emplace_back(std::move(hidden), llvm::ELF::STV_HIDDEN);
 
@@ -182,17 +194,19 @@ Error internal_error(llvm::Error error) {
 
 }  // namespace
 
-Result<std::string> rename_runtime_symbols(const std::string &object, const std::vector<std::string> &functions) {
+Result<std::string> rename_runtime_symbols(const std::string &object, const std::vector<std::string> &functions,
+                                           Gpu gpu) {
     if (functions.empty()) return internal_error("no function is called");
+    const RuntimeFunctions runtime = runtime_functions(gpu);
     const llvm::MemoryBufferRef buffer(object, functions.front());
     llvm::Expected<std::unique_ptr<llvm::object::ObjectFile>> file =
         llvm::object::ObjectFile::createELFObjectFile(buffer);
     if (!file) return internal_error(file.takeError());
     llvm::Expected<SharedNames> names = read_names(llvm::cast<llvm::object::ELFObjectFileBase>(**file));
     if (!names) return internal_error(names.takeError());
-    if (const auto mistake = mistake_in(*names, functions)) return internal_error(*mistake);
+    if (const auto mistake = mistake_in(*names, functions, runtime)) return internal_error(*mistake);
 
-    const ObjectEdit edit(*names, functions);
+    const ObjectEdit edit(*names, functions, runtime);
     llvm::SmallString<0> edited;
     llvm::raw_svector_ostream stream(edited);
     if (llvm::Error error = llvm::objcopy::executeObjcopyOnBinary(edit.config(), **file, stream)) {

@@ -10,6 +10,7 @@ llvm::Value *SizeCode::value(const Size &size) {
     const auto [entry, is_new] = values_.emplace(size.node(), nullptr);
     if (!is_new) return entry->second;
     llvm::Value *value = operation(*size.node());
+    kept_.push_back(size);
     values_[size.node()] = value;
     return value;
 }

@@ -4,6 +4,7 @@
 #include <llvm/IR/IRBuilder.h>
 
 #include <map>
+#include <vector>
 
 #include "schedules/size.h"
 
@@ -27,6 +28,7 @@ private:
     llvm::Value *extents_;
     llvm::Value *overflowed_ = nullptr;
     std::map<const Size::Node *, llvm::Value *> values_;
+    std::vector<Size> kept_;  // or another node might come to lie where one of these was
 };
 
 }  // namespace convc

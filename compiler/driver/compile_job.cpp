@@ -10,7 +10,7 @@ namespace convc {
 namespace {
 
 bool wants_listings(const Listings &listings) {
-    return listings.assembly || listings.llvm || listings.stmt || listings.stmt_html;
+    return listings.assembly || listings.llvm || listings.stmt || listings.stmt_html || listings.device;
 }
 
 Result<Kernel> compile_one(CompileJob &job, const Result<KernelCache> &cache) {

@@ -101,7 +101,10 @@ Result<AlignedMemory> AlignedMemory::make(size_t bytes) {
     return memory;
 }
 
-KernelCall::KernelCall(LoadedKernel kernel, const LayerData &data) : kernel_(std::move(kernel)), data_(&data) {}
+KernelCall::KernelCall(LoadedKernel kernel, const LayerData &data) : kernel_(std::move(kernel)), data_(&data) {
+    const Result<Target> target = parse_target(kernel_.info().target);
+    if (target) gpu_ = target->gpu;
+}
 
 Status KernelCall::place_tensors() {
     for (const std::vector<float> &input : data_->inputs) {
@@ -135,17 +138,59 @@ Result<KernelCall> KernelCall::prepare(LoadedKernel kernel, const LayerData &dat
     for (const std::vector<float> &values : data.parameters) parameters.push_back(values.data());
     const int code = info.pack(parameters.empty() ? nullptr : parameters.data(), call.packed_.get());
     if (code != CONVC_OK) return call_error("pack", code);
+    if (call.on_gpu()) {
+        if (Status status = call.move_to_device(); !status) return status.error();
+    }
     return call;
 }
 
+Status KernelCall::move_to_device() {
+    const auto copy = [this](const void *host, size_t bytes) -> Result<DeviceMemory> {
+        Result<DeviceMemory> memory = DeviceMemory::make(gpu_, bytes);
+        if (!memory) return memory.error();
+        if (Status status = memory->upload(host, bytes); !status) return status.error();
+        return memory;
+    };
+    for (size_t i = 0; i < inputs_.size(); i++) {
+        Result<DeviceMemory> input = copy(inputs_[i], data_->inputs[i].size() * sizeof(float));
+        if (!input) return input.error();
+        inputs_[i] = static_cast<const float *>(input->get());
+        device_inputs_.push_back(*std::move(input));
+    }
+    Result<DeviceMemory> packed = copy(packed_.get(), packed_bytes());
+    if (!packed) return packed.error();
+    device_packed_ = *std::move(packed);
+    Result<DeviceMemory> workspace = DeviceMemory::make(gpu_, workspace_bytes());
+    if (!workspace) return workspace.error();
+    device_workspace_ = *std::move(workspace);
+    Result<DeviceMemory> output = copy(output_.get(), output_elements_ * sizeof(float));
+    if (!output) return output.error();
+    device_output_ = *std::move(output);
+    return {};
+}
+
 int KernelCall::run() {
+    if (on_gpu()) {
+        const int code =
+            kernel_.info().launch(extents(), inputs_.data(), device_packed_.get(),
+                                  static_cast<float *>(device_output_.get()), device_workspace_.get(), nullptr);
+        if (code != CONVC_OK) return code;
+        return gpu_ == Gpu::cuda ? convc_cuda_synchronize(nullptr) : convc_opencl_synchronize(nullptr);
+    }
     auto *output = static_cast<float *>(output_.get());
     return kernel_.info().run(extents(), inputs_.data(), packed_.get(), output, workspace_.get());
 }
 
-std::vector<float> KernelCall::output() const {
+Result<std::vector<float>> KernelCall::output() const {
+    if (on_gpu()) {
+        std::vector<float> values(output_elements_);
+        if (Status status = device_output_.download(values.data(), values.size() * sizeof(float)); !status) {
+            return status.error();
+        }
+        return values;
+    }
     const auto *values = static_cast<const float *>(output_.get());
-    return {values, values + output_elements_};
+    return std::vector<float>{values, values + output_elements_};
 }
 
 const int64_t *KernelCall::extents() const {
@@ -167,6 +212,11 @@ Error call_error(const std::string &function, int code) {
             return because(Failure::invalid_input, "a run-time extent is out of range");
         case CONVC_ERROR_TARGET:
             return because(Failure::environment, "this CPU runs none of its variants");
+        case CONVC_ERROR_DRIVER:
+        case CONVC_ERROR_DEVICE:
+        case CONVC_ERROR_MEMORY:
+        case CONVC_ERROR_LAUNCH:
+            return device_error(fmt::format("{} of the kernel", function).c_str(), code);
         default:
             return because(Failure::internal, "an internal error");
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/driver/tensor_io/weights.h"
+#include "convc/device_memory.h"
 #include "convc/layer.h"
 #include "convc/loaded_kernel.h"
 #include "convc/status.h"
@@ -49,31 +50,39 @@ private:
 
 // Inputs and output lie at 64-byte boundaries, as frameworks' tensors do. Where a std::vector's numbers lie, often 16
 // bytes past one, every vector of 64 bytes crosses a cache line.
+//
+// Of a kernel for a GPU, all of it lies in device memory.
 class KernelCall {
 public:
     // Copies the inputs, packs the parameters and reserves the output. `data` must outlive the call.
+    // Failure::environment where a kernel for a GPU finds no driver or no device.
     static Result<KernelCall> prepare(LoadedKernel kernel, const LayerData &data);
 
     const char *schedules() const { return kernel_.info().schedule; }
     size_t packed_bytes() const { return kernel_.info().packed_bytes; }
     size_t workspace_bytes() const { return kernel_.info().workspace(extents()); }
 
-    int run();                          // 0, or a CONVC_ERROR_*
-    std::vector<float> output() const;  // a copy
+    int run();                                  // 0, or a CONVC_ERROR_*; y is there when it returns
+    Result<std::vector<float>> output() const;  // a copy
 
 private:
     KernelCall(LoadedKernel kernel, const LayerData &data);
     Status place_tensors();
+    Status move_to_device();
+    bool on_gpu() const { return gpu_ != Gpu::none; }
     const int64_t *extents() const;
     LoadedKernel kernel_;
     const LayerData *data_;
+    Gpu gpu_ = Gpu::none;
     std::vector<AlignedMemory> input_memory_;
     std::vector<const float *> inputs_;
     AlignedMemory packed_, workspace_, output_;
+    std::vector<DeviceMemory> device_inputs_;
+    DeviceMemory device_packed_, device_workspace_, device_output_;
     size_t output_elements_ = 0;
 };
 
-// What a CONVC_ERROR_* means.
+// What a CONVC_ERROR_* means; of a GPU's, with the driver's words.
 Error call_error(const std::string &function, int code);
 
 }  // namespace convc

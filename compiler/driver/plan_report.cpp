@@ -24,7 +24,7 @@ std::vector<Considered> considered(const Plan &plan, const PlannedGroup &planned
     const StageGroup group{&plan.layer, planned.first_stage, planned.stage_count};
     const bool by_default = plan.origin == Plan::Origin::standard;
     std::vector<Considered> all;
-    for (const Algorithm &algorithm : schedule_table()) {
+    for (const Algorithm &algorithm : schedule_table(plan.target)) {
         Considered row{std::string(algorithm.name), algorithm.name == planned.schedule.algorithm, ""};
         if (row.taken) {
             row.reason = by_default ? "the first that computes it" : plan.origin_name();
@@ -46,7 +46,7 @@ std::vector<std::string> not_fused(const Plan &plan, const PlannedGroup &planned
     std::vector<std::string> lines;
     if (plan.origin != Plan::Origin::standard) return lines;
     const int left = static_cast<int>(plan.layer.stages.size()) - planned.first_stage;
-    for (const Algorithm &algorithm : schedule_table()) {
+    for (const Algorithm &algorithm : schedule_table(plan.target)) {
         for (int count = std::min(left, algorithm.most_stages); count > planned.stage_count; count--) {
             const auto reason = algorithm.refusal({&plan.layer, planned.first_stage, count}, plan.target);
             const std::string together = stages_text(planned.first_stage, count);

@@ -43,7 +43,8 @@ SourceRange range_without_kernel(const CheckedLayer &checked, const Target &targ
     for (size_t stage = 0; stage < checked.stage_ranges.size(); stage++) {
         const StageGroup group{&checked.layer, static_cast<int>(stage), 1};
         const auto refuses = [&](const Algorithm &algorithm) { return algorithm.refusal(group, target).has_value(); };
-        if (std::all_of(schedule_table().begin(), schedule_table().end(), refuses)) return checked.stage_ranges[stage];
+        const auto table = schedule_table(target);
+        if (std::all_of(table.begin(), table.end(), refuses)) return checked.stage_ranges[stage];
     }
     return checked.range;
 }

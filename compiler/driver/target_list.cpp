@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "compiler/plan/host_target.h"
+#include "convc/device_memory.h"
 
 namespace convc {
 namespace {
@@ -15,6 +17,9 @@ Error do_not_fit(const Target &a, const Target &b, const std::string &reason) {
 }
 
 Status check_pair(const Target &a, const Target &b) {
+    if (a.gpu != b.gpu) return {};
+    if (a.on_gpu())
+        return do_not_fit(a, b, "it would hold two kernels of one name; code for an older device runs on newer ones");
     if (a.architecture() != b.architecture()) {
         return do_not_fit(a, b, "it would hold code of two architectures, and no linker takes both");
     }
@@ -26,18 +31,26 @@ Status check_pair(const Target &a, const Target &b) {
 
 }  // namespace
 
+Result<Target> read_target(const std::string &name) {
+    if (name != "cuda") return resolve_target(name);
+    constexpr int usual_capability = 80;
+    const Result<convc_gpu_device> device = gpu_device(Gpu::cuda);
+    return cuda_target(device ? device->capability : usual_capability);
+}
+
 Result<std::vector<Target>> read_targets(const std::vector<std::string> &names) {
     std::vector<Target> targets;
     for (const std::string &name : names) {
-        Result<Target> target = resolve_target(name);
+        Result<Target> target = read_target(name);
         if (!target) return target.error();
         for (const Target &other : targets) {
             if (Status status = check_pair(other, *target); !status) return status.error();
         }
         targets.push_back(*std::move(target));
     }
-    std::sort(targets.begin(), targets.end(),
-              [](const Target &a, const Target &b) { return a.cpu_level() > b.cpu_level(); });
+    std::sort(targets.begin(), targets.end(), [](const Target &a, const Target &b) {
+        return std::tuple(a.on_gpu(), -a.cpu_level(), a.name()) < std::tuple(b.on_gpu(), -b.cpu_level(), b.name());
+    });
     return targets;
 }
 

@@ -11,6 +11,11 @@ namespace convc {
 
 // Each `host` or a target's name; the result is ordered, best first. An error of usage when they do not fit into one
 // library: one instruction set twice, or two architectures.
+//
+// Of a GPU, `cuda` is CUDA of this machine's device, or of compute capability 8.0 where there is none.
 Result<std::vector<Target>> read_targets(const std::vector<std::string> &names);
+
+// One of them.
+Result<Target> read_target(const std::string &name);
 
 }  // namespace convc

@@ -83,9 +83,9 @@ Schedule ordered(const Algorithm &algorithm, const KernelRequest &request) {
 }
 
 // A chain of n stages is tried in at most this many times n groups: planning stays linear.
-int most_fused_stages() {
+int most_fused_stages(const Target &target) {
     int most = 1;
-    for (const Algorithm &algorithm : schedule_table()) most = std::max(most, algorithm.most_stages);
+    for (const Algorithm &algorithm : schedule_table(target)) most = std::max(most, algorithm.most_stages);
     return most;
 }
 
@@ -114,7 +114,7 @@ std::optional<std::string> default_refusal(const Algorithm &algorithm, const Sta
 // By the first algorithm that computes it; the schedule is empty where none does.
 PlannedGroup plan_group(const StageGroup &group, const Target &target) {
     PlannedGroup planned{group.first, group.count, {}, {}};
-    for (const Algorithm &algorithm : schedule_table()) {
+    for (const Algorithm &algorithm : schedule_table(target)) {
         if (const auto reason = default_refusal(algorithm, group, target)) {
             planned.refusals.push_back({std::string(algorithm.name), *reason});
             continue;
@@ -135,7 +135,7 @@ PlannedGroup plan_group(const StageGroup &group, const Target &target) {
 Result<Plan> make_plan(const Layer &layer, const Target &target) {
     Plan plan{layer, target, {}, Plan::Origin::standard};
     const int stages = static_cast<int>(layer.stages.size());
-    const int most = most_fused_stages();
+    const int most = most_fused_stages(target);
     for (int stage = 0; stage < stages; stage += plan.groups.back().stage_count) {
         PlannedGroup planned;
         for (int count = std::min(stages - stage, most); count > 0; count--) {

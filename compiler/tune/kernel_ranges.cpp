@@ -10,7 +10,7 @@ namespace {
 
 bool is_computed(const StageGroup &group, const Target &target) {
     for (const Target &width : vector_widths(target)) {
-        for (const Algorithm &algorithm : schedule_table()) {
+        for (const Algorithm &algorithm : schedule_table(target)) {
             if (!algorithm.refusal(group, width)) return true;
         }
     }

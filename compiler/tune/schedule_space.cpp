@@ -165,7 +165,7 @@ private:
 
 std::vector<AlgorithmSpace> schedule_spaces(const StageGroup &group, const Target &target) {
     std::vector<AlgorithmSpace> all;
-    for (const Algorithm &algorithm : schedule_table()) {
+    for (const Algorithm &algorithm : schedule_table(target)) {
         for (const Target &width : vector_widths(target)) {
             if (algorithm.refusal(group, width)) continue;
             all.push_back(Enumeration(algorithm, group, width).run());

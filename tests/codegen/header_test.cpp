@@ -80,6 +80,27 @@ TEST(Header, ALayerThatPacksNothingHasNoStruct) {
     EXPECT_NE(header.find("int scale_twice_pack(const void *weights, void *packed);"), std::string::npos);
 }
 
+TEST(Header, DeclaresAKernelForAGpuBesideTheCpus) {
+    HeaderEntry entry = scale_twice_entry();
+    entry.on_gpu = {entry.kernel};
+    entry.on_gpu[0].symbol = "scale_twice_cuda";
+    entry.on_gpu[0].target = "cuda-sm_80";
+    const std::string header = write_header("net", {entry});
+    const std::string expected = R"(
+size_t scale_twice_cuda_packed_bytes(void);
+size_t scale_twice_cuda_workspace_bytes(void);
+size_t scale_twice_cuda_host_workspace_bytes(void);
+int scale_twice_cuda_pack(const scale_twice_weights *weights, void *packed);
+int scale_twice_cuda(const float *x, const float *gate, const void *packed, float *y, void *workspace, void *stream);
+int scale_twice_cuda_host(const float *x, const float *gate, const void *packed, float *y, void *workspace);
+const convc_kernel_info *scale_twice_cuda_info(void);
+)";
+    EXPECT_NE(header.find(expected), std::string::npos) << header;
+    EXPECT_NE(header.find("int scale_twice(const float *x,"), std::string::npos);
+    EXPECT_NE(header.find("int convc_cuda_upload("), std::string::npos);
+    EXPECT_EQ(write_header("net", {scale_twice_entry()}).find("int convc_cuda_upload("), std::string::npos);
+}
+
 TEST(Header, RepeatsConvcH) {
     const std::string text = read_file(CONVC_TEST_ROOT "/runtime/include/convc/convc.h");
     ASSERT_FALSE(text.empty());

@@ -13,7 +13,8 @@ std::string complaint(std::string_view text) {
 
 TEST(Targets, NamesReadBack) {
     for (const char *name : {"x86-64-linux-sse41", "x86-64-linux-avx2-fma", "x86-64-linux-avx512", "arm-64-linux",
-                             "x86-64-linux-avx2-fma znver3", "x86-64-linux-avx2-fma znver3 2t", "arm-64-linux 64t"}) {
+                             "x86-64-linux-avx2-fma znver3", "x86-64-linux-avx2-fma znver3 2t", "arm-64-linux 64t",
+                             "cuda-sm_70", "cuda-sm_90", "opencl"}) {
         const Result<Target> target = parse_target(name);
         ASSERT_TRUE(target) << target.error().message;
         EXPECT_EQ(target->full_name(), name);
@@ -47,12 +48,30 @@ TEST(Targets, RegistersOfEachInstructionSet) {
     EXPECT_EQ(target.architecture(), "arm-64");
 }
 
+TEST(Targets, OfGpusHaveACapability) {
+    const Result<Target> target = parse_target("cuda-sm_86");
+    ASSERT_TRUE(target);
+    EXPECT_EQ(target->gpu, Gpu::cuda);
+    EXPECT_EQ(target->capability, 86);
+    EXPECT_EQ(target->gpu_word(), "cuda");
+    EXPECT_EQ(cuda_target(89).name(), "cuda-sm_86");
+    EXPECT_EQ(cuda_target(120).name(), "cuda-sm_90");
+    EXPECT_EQ(cuda_target(61).name(), "cuda-sm_70");
+    EXPECT_TRUE(opencl_target().on_gpu());
+    EXPECT_FALSE(parse_target("arm-64-linux")->on_gpu());
+}
+
 TEST(Targets, ComplainOfWhatIsWrong) {
-    const std::string known = "known are x86-64-linux-sse41, x86-64-linux-avx2-fma, x86-64-linux-avx512, arm-64-linux";
+    const std::string known =
+        "known are x86-64-linux-sse41, x86-64-linux-avx2-fma, x86-64-linux-avx512, arm-64-linux, cuda-sm_70, "
+        "cuda-sm_75, "
+        "cuda-sm_80, cuda-sm_86, cuda-sm_90, opencl";
     EXPECT_EQ(complaint("x86-64-linux-avx3"), "unknown target 'x86-64-linux-avx3'; " + known);
     EXPECT_EQ(complaint(""), "unknown target ''; " + known);
     EXPECT_EQ(complaint("arm-64-linux 2t apple-m1"),
               "target 'arm-64-linux 2t apple-m1': unexpected 'apple-m1' after 'arm-64-linux 2t'");
+    EXPECT_EQ(complaint("cuda-sm_80 2t"),
+              "target 'cuda-sm_80 2t': unexpected '2t' after 'cuda-sm_80'; a GPU's has one word");
     EXPECT_EQ(complaint("arm-64-linux 2t 3t"), "target 'arm-64-linux 2t 3t': unexpected '3t' after 'arm-64-linux 2t'");
 }
 

@@ -83,11 +83,11 @@ TEST_F(Object, NeedsTheSameOfTheCLibraryEverywhere) {
 
 TEST(Objects, SayWhatIsMissing) {
     const convc::Target arm = *convc::parse_target("arm-64-linux");
-    const convc::Result<std::string_view> found =
+    const convc::Result<convc::KernelRuntimeObject> found =
         convc::find_kernel_runtime({{"x86-64", "gcc-x86", "bytes"}, {"arm-64", "gcc-arm", "others"}}, arm);
     ASSERT_TRUE(found);
-    EXPECT_EQ(*found, "others");
-    const convc::Result<std::string_view> missing =
+    EXPECT_EQ(found->bytes, "others");
+    const convc::Result<convc::KernelRuntimeObject> missing =
         convc::find_kernel_runtime({{"x86-64", "gcc-x86", "bytes"}, {"arm-64", "gcc-arm", ""}}, arm);
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().failure, convc::Failure::environment);

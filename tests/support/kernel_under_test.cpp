@@ -44,6 +44,17 @@ Layer resolved(const Layer &layer, const std::vector<int64_t> &extents) {
     return layer;
 }
 
+// What a kernel for a GPU finds in its memory.
+DeviceMemory device_copy(const convc_kernel_info &info, const GuardedBuffer &buffer) {
+    const Result<Target> target = parse_target(info.target);
+    Result<DeviceMemory> memory = DeviceMemory::make(target ? target->gpu : Gpu::none, buffer.elements().size_bytes());
+    EXPECT_TRUE(memory) << memory.error().message;
+    if (!memory) return {};
+    const Status status = memory->upload(buffer.data(), buffer.elements().size_bytes());
+    EXPECT_TRUE(status) << status.error().message;
+    return *std::move(memory);
+}
+
 }  // namespace
 
 PackedKernel::PackedKernel(const convc_kernel_info &info, const std::vector<Tensor> &parameters, CallSetting setting)
@@ -54,6 +65,7 @@ PackedKernel::PackedKernel(const convc_kernel_info &info, const std::vector<Tens
     EXPECT_EQ(rc, CONVC_OK) << "pack of " << info.layer;
     EXPECT_TRUE(packed_.surroundings_intact()) << "pack of " << info.layer << " writes outside its buffer";
     packed_.make_read_only();
+    if (info.launch != nullptr) on_device_ = device_copy(info, packed_);
 }
 
 KernelUnderTest::KernelUnderTest(const Layer &layer, const convc_kernel_info &info, std::vector<int64_t> extents)
@@ -69,7 +81,9 @@ std::optional<Tensor> KernelUnderTest::run(const LayerData &data, CallSetting se
     std::fill_n(y.floats(), count, std::bit_cast<float>(unwritten));
     const int64_t *extents = extents_.empty() ? nullptr : extents_.data();
     const GuardedBuffer workspace("workspace", info_->workspace(extents), 64, setting.placement, setting.garbage);
-    const int rc = info_->run(extents, x.data(), packed.data(), y.floats(), workspace.data());
+    const DeviceMemory on_device = info_->launch != nullptr ? device_copy(*info_, workspace) : DeviceMemory();
+    void *scratch = info_->launch != nullptr ? on_device.get() : workspace.data();
+    const int rc = info_->run(extents, x.data(), packed.data(), y.floats(), scratch);
     EXPECT_EQ(rc, CONVC_OK) << info_->layer;
     if (rc != CONVC_OK) return std::nullopt;
     EXPECT_TRUE(y.surroundings_intact()) << info_->layer << " writes outside y";

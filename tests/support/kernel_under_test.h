@@ -11,6 +11,7 @@
 
 #include "compiler/reference/compare.h"
 #include "convc/convc.h"
+#include "convc/device_memory.h"
 #include "convc/layer.h"
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/layer_data.h"
@@ -49,11 +50,12 @@ private:
 class PackedKernel {
 public:
     PackedKernel(const convc_kernel_info &info, const std::vector<Tensor> &parameters, CallSetting setting = {});
-    const void *data() const { return packed_.data(); }
+    const void *data() const { return on_device_.get() != nullptr ? on_device_.get() : packed_.data(); }
     bool surroundings_intact() const { return packed_.surroundings_intact(); }
 
 private:
     GuardedBuffer packed_;
+    DeviceMemory on_device_;  // of a kernel for a GPU
 };
 
 bool same_bits(const Tensor &a, const Tensor &b);

@@ -300,7 +300,7 @@ void say_what_is_there(Console &console, const std::vector<BundlePart> &parts, c
 
 Status write_bundle(Console &console, const std::vector<Layer> &layers, const BundleOptions &options) {
     if (Status status = check_folder(options.folder); !status) return status;
-    if (const Result<ObjectFile> runtime = kernel_runtime(options.target); !runtime) return runtime.error();
+    if (const auto runtime = kernel_runtime(options.target); !runtime) return runtime.error();
     Result<std::vector<BundlePart>> parts = choose_parts(layers, options);
     if (!parts) return parts.error();
     if (Status status = compile_parts(console, *parts, options); !status) return status;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/driver/layer_run.h"
+#include "compiler/driver/target_list.h"
 #include "compiler/driver/verbs/speed_table.h"
 #include "compiler/driver/verbs/verb.h"
 #include "compiler/plan/host_target.h"
@@ -19,6 +20,7 @@ using nlohmann::ordered_json;
 struct Options {
     CommonOptions common;
     std::string file;
+    std::string target = "host";
     int repeat = 0;
     bool json = false;
 };
@@ -103,7 +105,9 @@ int run(Console &console, const Options &options) {
     if (!session) return console.fail(session.error());
     const Result<Program> program = session->check(options.file);
     if (!program) return console.fail(program.error());
-    const Result<std::vector<Plan>> plans = session->plan(*program, host_target());
+    const Result<Target> target = read_target(options.target);
+    if (!target) return console.fail(target.error());
+    const Result<std::vector<Plan>> plans = session->plan(*program, *target);
     if (!plans) return console.fail(plans.error());
     FmaPeak peak(host_target().isa, kernel_threads());
     return options.json ? bench_as_json(console, *plans, options, peak)
@@ -119,6 +123,7 @@ void add_bench(CLI::App &program, ChosenVerb &chosen) {
     auto options = std::make_shared<Options>();
     verb->add_option("FILE", options->file, "a .conv file, FILE:LAYER, or a layer in quotes")->required();
     verb->add_flag("--json", options->json, "Google Benchmark's JSON; real_time is the minimum");
+    add_target_option(*verb, options->target);
     verb->add_option("--repeat", options->repeat, "time so many runs; without it as many as fit 0.5 s")
         ->type_name("N")
         ->check(CLI::Range(1, 1'000'000).description(""));

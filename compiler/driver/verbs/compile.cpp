@@ -36,12 +36,9 @@ bool emits(const Options &options, std::string_view kind) {
 }
 
 Status check_emit(const Options &options) {
-    static constexpr std::array<std::string_view, 7> kinds{"object", "archive", "header",   "asm",
-                                                           "llvm",   "stmt",    "stmt_html"};
+    static constexpr std::array<std::string_view, 8> kinds{"object", "archive", "header",    "asm",
+                                                           "llvm",   "stmt",    "stmt_html", "ptx"};
     for (const std::string &kind : options.emit) {
-        if (kind == "ptx") {
-            return Error{Failure::usage, "--emit ptx is for GPU targets, and there are none but CPU targets yet"};
-        }
         if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
             return Error{Failure::usage, fmt::format("--emit takes {}, not '{}'", fmt::join(kinds, ", "), kind)};
         }
@@ -104,6 +101,12 @@ Status check_tuned(Console &console, const Program &program, const PlansByTarget
     return Error{Failure::not_tuned, ""};
 }
 
+// The targets that are CPUs: those stand first.
+size_t on_cpus(const PlansByTarget &plans) {
+    const auto is_cpu = [](const std::vector<Plan> &of_target) { return !of_target.front().target.on_gpu(); };
+    return static_cast<size_t>(std::count_if(plans.begin(), plans.end(), is_cpu));
+}
+
 // Layer by layer, and of each layer target by target.
 std::vector<CompileJob> make_jobs(const Options &options, const PlansByTarget &plans,
                                   const std::vector<ParameterValues> &weights) {
@@ -112,28 +115,33 @@ std::vector<CompileJob> make_jobs(const Options &options, const PlansByTarget &p
     listings.llvm = emits(options, "llvm");
     listings.stmt = emits(options, "stmt");
     listings.stmt_html = emits(options, "stmt_html");
+    listings.device = emits(options, "ptx");
     std::vector<CompileJob> jobs;
     for (size_t layer = 0; layer < plans.front().size(); layer++) {
         const bool has_weights = !weights.empty() && !weights[layer].empty();
         for (const std::vector<Plan> &of_target : plans) {
             const Plan &plan = of_target[layer];
             const std::string name = plan.layer.c_name();
-            jobs.push_back({&plan, plans.size() == 1 ? name : variant_symbol(name, plan.target),
+            const bool plain = on_cpus(plans) == 1 && !plan.target.on_gpu();
+            jobs.push_back({&plan, plain ? name : variant_symbol(name, plan.target),
                             has_weights ? &weights[layer] : nullptr, listings});
         }
     }
     return jobs;
 }
 
-// What the library has of each layer: one kernel, or several and what chooses among them.
+// What the library has of each layer: one kernel, or several and what chooses among them; and those for GPUs.
 Result<std::vector<HeaderEntry>> gather(const std::vector<CompileJob> &jobs, const std::vector<Kernel> &kernels,
-                                        size_t targets) {
+                                        size_t targets, size_t cpus) {
     std::vector<HeaderEntry> entries;
     for (size_t i = 0; i < jobs.size(); i += targets) {
-        HeaderEntry entry{jobs[i].plan->layer, kernels[i]};
-        if (targets > 1) {
-            const auto first = kernels.begin() + static_cast<std::ptrdiff_t>(i);
-            entry.variants.assign(first, first + static_cast<std::ptrdiff_t>(targets));
+        HeaderEntry entry{jobs[i].plan->layer, cpus > 0 ? kernels[i] : Kernel()};
+        entry.has_baked_weights = jobs[i].weights != nullptr;
+        const auto first = kernels.begin() + static_cast<std::ptrdiff_t>(i);
+        const auto first_gpu = first + static_cast<std::ptrdiff_t>(cpus);
+        entry.on_gpu.assign(first_gpu, first + static_cast<std::ptrdiff_t>(targets));
+        if (cpus > 1) {
+            entry.variants.assign(first, first_gpu);
             Result<Kernel> dispatcher = compile_dispatcher(entry.layer, entry.variants);
             if (!dispatcher) return dispatcher.error();
             entry.kernel = *std::move(dispatcher);
@@ -146,15 +154,20 @@ Result<std::vector<HeaderEntry>> gather(const std::vector<CompileJob> &jobs, con
 std::vector<const Kernel *> all_kernels(const std::vector<HeaderEntry> &entries) {
     std::vector<const Kernel *> all;
     for (const HeaderEntry &entry : entries) {
-        all.push_back(&entry.kernel);
+        if (entry.on_cpu()) all.push_back(&entry.kernel);
         for (const Kernel &variant : entry.variants) all.push_back(&variant);
+        for (const Kernel &kernel : entry.on_gpu) all.push_back(&kernel);
     }
     return all;
 }
 
 void add_listings(const CompileJob &job, std::vector<OutputFile> &files) {
-    static constexpr std::array<std::array<std::string_view, 2>, 4> suffixes{
-        {{"asm", ".s"}, {"llvm", ".ll"}, {"stmt", ".stmt"}, {"stmt_html", ".stmt.html"}}};
+    const bool is_cuda = job.plan->target.gpu == Gpu::cuda;
+    const std::array<std::array<std::string_view, 2>, 5> suffixes{{{"asm", ".s"},
+                                                                   {"llvm", ".ll"},
+                                                                   {"stmt", ".stmt"},
+                                                                   {"stmt_html", ".stmt.html"},
+                                                                   {"device", is_cuda ? ".ptx" : ".cl"}}};
     for (const auto &[kind, suffix] : suffixes) {
         const auto text = job.listings.texts.find(std::string(kind));
         if (text == job.listings.texts.end()) continue;
@@ -173,7 +186,11 @@ Result<std::vector<OutputFile>> make_files(const Options &options, const std::st
         for (const Kernel *kernel : kernels) {
             for (const ObjectFile &object : kernel->objects) files.push_back({object.name, object.bytes});
         }
-        if (const Result<ObjectFile> runtime = kernel_runtime(target)) files.push_back({runtime->name, runtime->bytes});
+        const bool with_gpu =
+            std::any_of(jobs.begin(), jobs.end(), [](const CompileJob &job) { return job.plan->target.on_gpu(); });
+        if (const auto runtime = kernel_runtime(target, with_gpu)) {
+            for (const ObjectFile &file : *runtime) files.push_back({file.name, file.bytes});
+        }
     }
     if (emits(options, "header")) files.push_back({library + ".h", write_header(library, entries)});
     if (emits(options, "archive")) {
@@ -194,7 +211,7 @@ Result<std::vector<OutputFile>> compile(Console &console, const Options &options
         return compile_all(jobs, options.jobs > 0 ? options.jobs : kernel_threads(), progress);
     }();
     if (!kernels) return kernels.error();
-    const Result<std::vector<HeaderEntry>> entries = gather(jobs, *kernels, plans.size());
+    const Result<std::vector<HeaderEntry>> entries = gather(jobs, *kernels, plans.size(), on_cpus(plans));
     if (!entries) return entries.error();
     return make_files(options, library_name(program), plans.front().front().target, jobs, *entries);
 }
@@ -202,7 +219,7 @@ Result<std::vector<OutputFile>> compile(Console &console, const Options &options
 // Before anything is compiled: is there all that the files asked for will need?
 Status check_runtime(const Options &options, const Target &target) {
     if (!emits(options, "archive")) return {};
-    const Result<ObjectFile> runtime = kernel_runtime(target);
+    const auto runtime = kernel_runtime(target);
     return runtime ? Status() : Status(runtime.error());
 }
 
@@ -221,6 +238,10 @@ int run(Console &console, const Options &options) {
     if (!session) return console.fail(session.error());
     const Result<std::vector<Target>> targets = read_targets(options.targets);
     if (!targets) return console.fail(targets.error());
+    const auto is_gpu = [](const Target &target) { return target.on_gpu(); };
+    if (emits(options, "ptx") && std::none_of(targets->begin(), targets->end(), is_gpu)) {
+        return console.fail({Failure::usage, "--emit ptx is for GPU targets, such as --target cuda-sm_80"});
+    }
     if (Status status = check_runtime(options, targets->front()); !status) return console.fail(status.error());
     const Result<Program> program = session->check(options.file);
     if (!program) return console.fail(program.error());
@@ -242,17 +263,18 @@ void add_compile(CLI::App &program, ChosenVerb &chosen) {
         new_verb(program, "compile", "write a static library of kernels and its C header",
                  {"compile net.conv -o out              # out/libnet.a and out/net.h",
                   "compile net.conv -o out --target x86-64-linux-sse41,x86-64-linux-avx2-fma",
+                  "compile net.conv -o out --target host,cuda-sm_80",
                   "compile net.conv:stem -o out --weights weights.npz", "compile net.conv -o out --emit asm,stmt"});
     auto options = std::make_shared<Options>();
     verb->add_option("FILE", options->file, "a .conv file, FILE:LAYER, or a layer in quotes")->required();
     verb->add_option("-o", options->directory, "where the files go; made where it is missing")->type_name("DIR");
     verb->add_option("--target", options->targets,
-                     "host, or an instruction set such as x86-64-linux-avx2-fma; of several, the library chooses the "
-                     "best that runs")
+                     "host, an instruction set such as x86-64-linux-avx2-fma (of several, the library chooses the best "
+                     "that runs), cuda-sm_80 or opencl")
         ->type_name("T[,T...]")
         ->delimiter(',')
         ->allow_extra_args(false);
-    verb->add_option("--emit", options->emit, "of object, archive, header, asm, llvm, stmt, stmt_html")
+    verb->add_option("--emit", options->emit, "of object, archive, header, asm, llvm, stmt, stmt_html, ptx")
         ->type_name("KIND[,KIND...]")
         ->delimiter(',')
         ->allow_extra_args(false);

@@ -79,7 +79,7 @@ Finding library_targets() {
     Finding finding{"libraries_for", "", true};
     for (const std::string &name : target_names()) {
         const Result<Target> target = parse_target(name);
-        const Result<ObjectFile> runtime = target ? kernel_runtime(*target) : target.error();
+        const auto runtime = target ? kernel_runtime(*target) : Result<std::vector<ObjectFile>>(target.error());
         if (!finding.value.empty()) finding.value += runtime ? ", " : "; ";
         finding.value += runtime ? name : runtime.error().message;
     }

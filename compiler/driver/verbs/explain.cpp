@@ -8,9 +8,9 @@
 
 #include "compiler/driver/plan_report.h"
 #include "compiler/driver/space_report.h"
+#include "compiler/driver/target_list.h"
 #include "compiler/driver/verbs/verb.h"
 #include "compiler/driver/why_report.h"
-#include "compiler/plan/host_target.h"
 
 namespace convc {
 namespace {
@@ -18,6 +18,7 @@ namespace {
 struct Options {
     CommonOptions common;
     std::string file;
+    std::string target = "host";
     bool json = false;
     bool plan = false;
     bool space = false;
@@ -98,10 +99,11 @@ int run(Console &console, const Options &options) {
     if (!session) return console.fail(session.error());
     const Result<Program> program = session->check(options.file);
     if (!program) return console.fail(program.error());
-    const Target target = host_target();
-    const Result<std::vector<Explained>> all = explain(*session, *program, options, target);
+    const Result<Target> target = read_target(options.target);
+    if (!target) return console.fail(target.error());
+    const Result<std::vector<Explained>> all = explain(*session, *program, options, *target);
     if (!all) return console.fail(all.error());
-    console.print(options.json ? as_json(*all, *program, options, target) : as_text(*all, options, target));
+    console.print(options.json ? as_json(*all, *program, options, *target) : as_text(*all, options, *target));
     return 0;
 }
 
@@ -123,6 +125,7 @@ void add_explain(CLI::App &program, ChosenVerb &chosen) {
         ->type_name("SCHEDULE")
         ->expected(1, 2)
         ->needs(plan);
+    add_target_option(*verb, options->target);
     verb->add_flag("--space", options->space, "the schedules that a tuner may try on this machine, and why not others");
     add_common_options(*verb, options->common);
     set_action(*verb, chosen, [options](Console &console) { return run(console, *options); });

@@ -8,6 +8,7 @@
 #include "compiler/cost/cost.h"
 #include "compiler/cost/count.h"
 #include "compiler/driver/layer_run.h"
+#include "compiler/driver/target_list.h"
 #include "compiler/driver/tensor_io/read_tensor.h"
 #include "compiler/driver/verbs/speed_table.h"
 #include "compiler/driver/verbs/verb.h"
@@ -19,6 +20,7 @@ namespace {
 struct Options {
     CommonOptions common;
     std::string file;
+    std::string target = "host";
     std::vector<std::string> inputs;  // FILE or NAME=FILE
     std::vector<int64_t> extents;
     std::string output;
@@ -112,7 +114,9 @@ private:
 
     Status write_output(const KernelCall &call, const Layer &layer) const {
         if (options_.output.empty()) return {};
-        return write_tensor(options_.output, {layer.output().extents(), call.output()}, layer.output(),
+        Result<std::vector<float>> output = call.output();
+        if (!output) return output.error();
+        return write_tensor(options_.output, {layer.output().extents(), *std::move(output)}, layer.output(),
                             options_.normalise ? Range::stretched : Range::clamped);
     }
 
@@ -194,7 +198,9 @@ int run(Console &console, const Options &options) {
     if (!options.output.empty()) {
         if (Status status = check_output_name(options.output); !status) return console.fail(status.error());
     }
-    const Result<std::vector<Plan>> plans = session->plan(*program, host_target());
+    const Result<Target> target = read_target(options.target);
+    if (!target) return console.fail(target.error());
+    const Result<std::vector<Plan>> plans = session->plan(*program, *target);
     if (!plans) return console.fail(plans.error());
     std::unique_ptr<WeightSource> weights;
     if (!options.weights.empty()) {
@@ -233,6 +239,7 @@ void add_run(CLI::App &program, ChosenVerb &chosen) {
     verb->add_option("--weights", options->weights, "a directory of .npy, an .npz or a .safetensors; random without it")
         ->type_name("PATH");
     verb->add_option("--seed", options->seed, "of what is random")->type_name("N")->check(is_seed);
+    add_target_option(*verb, options->target);
     verb->add_flag("--verify", options->verify, "compare the output with the fp64 reference");
     verb->add_option("--repeat", options->repeat, "time so many runs; without it as many as fit 0.2 s")
         ->type_name("N")

@@ -197,15 +197,22 @@ private:
         if (const int code = call.run(); code != CONVC_OK) throw Answer{"wrong", call_error("a call", code).message};
     }
 
+    static std::vector<float> output_of(const KernelCall &call) {
+        Result<std::vector<float>> output = call.output();
+        if (!output) throw Answer{"wrong", output.error().message};
+        return *std::move(output);
+    }
+
     ordered_json check(const std::string &schedules) {
         for (Specimen &specimen : specimens()) {
             const KernelCall call = called(schedules, specimen);
             const Tolerance tolerance = sums_as_written(schedules) ? specimen.tolerance : Tolerance::transformed;
-            const Comparison comparison = compare_output(layer_.output(), call.output(), specimen.expected, tolerance);
+            const std::vector<float> output = output_of(call);
+            const Comparison comparison = compare_output(layer_.output(), output, specimen.expected, tolerance);
             if (!comparison.ok()) throw Answer{"wrong", comparison.message()};
             if (specimen.expected.elements.empty()) continue;
-            if (specimen.by_default.empty()) specimen.by_default = called(default_schedules(), specimen).output();
-            if (!agrees_with_default(specimen, call.output())) {
+            if (specimen.by_default.empty()) specimen.by_default = output_of(called(default_schedules(), specimen));
+            if (!agrees_with_default(specimen, output)) {
                 throw Answer{"wrong", "the output differs from the default schedule's"};
             }
         }

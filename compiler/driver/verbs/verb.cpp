@@ -27,6 +27,10 @@ void add_common_options(CLI::App &verb, CommonOptions &options) {
         ->option_text("text|json");
 }
 
+void add_target_option(CLI::App &verb, std::string &target) {
+    verb.add_option("--target", target, "host, or another one: cuda, opencl, an instruction set")->type_name("T");
+}
+
 Result<Session> open_session(Console &console, const CommonOptions &options) {
     if (options.diagnostics == "json") console.diagnostic_format = DiagnosticFormat::json;
     Result<std::vector<LetOverride>> lets = read_lets(options.source.lets);

@@ -33,6 +33,9 @@ struct CommonOptions {
 };
 void add_common_options(CLI::App &verb, CommonOptions &options);
 
+// --target T: one that this machine runs, or, where nothing is run, any.
+void add_target_option(CLI::App &verb, std::string &target);
+
 // The usual head of an action: --diagnostics, --let, then the session.
 Result<Session> open_session(Console &console, const CommonOptions &options);
 

@@ -21,6 +21,21 @@
  * the whole process: the best variant that this CPU runs, or the one named by the environment variable CONVC_TARGET (as
  * in "x86-64-linux-sse41"). All functions are that variant's, the sizes and NAME_info too; what one variant has packed,
  * another refuses. Where no variant fits, sizes are 0 and calls return CONVC_ERROR_TARGET.
+ *
+ * With --target cuda-sm_80 (or opencl), alone or beside CPU targets, each layer has
+ *
+ *     size_t NAME_cuda_packed_bytes(void);
+ *     size_t NAME_cuda_workspace_bytes(void), NAME_cuda_host_workspace_bytes(void);
+ *     int    NAME_cuda_pack(const NAME_weights *weights, void *packed);     once, into host memory
+ *     int    NAME_cuda(const float *x, const void *packed, float *y, void *workspace, void *stream);
+ *     int    NAME_cuda_host(const float *x, const void *packed, float *y, void *workspace);
+ *     const convc_kernel_info *NAME_cuda_info(void);
+ *
+ * NAME_cuda takes device memory and puts its work into the stream; it does not look whether packed is this kernel's.
+ * Tensors are 16-byte aligned. NAME_cuda_host takes x and y in host memory and returns when y is there. Both take
+ * packed from device memory, where a program has copied it, and workspace too; convc_cuda_allocate() and
+ * convc_cuda_upload() of gpu.h do that without CUDA's headers. A program starts and runs on the CPU where there is no
+ * driver: there these calls return CONVC_ERROR_DRIVER.
  */
 #ifndef CONVC_H
 #define CONVC_H
@@ -38,8 +53,13 @@ enum {
     CONVC_ERROR_ALIGNMENT = 2, /* packed or workspace is not 64-byte aligned */
     CONVC_ERROR_PACKED = 3,    /* packed was not filled by this kernel's pack function */
     CONVC_ERROR_EXTENT = 4,    /* a run-time extent is negative, too small for the kernel, or a tensor too large */
-    CONVC_ERROR_TARGET = 5,  /* this CPU runs none of the library's variants, or not the one that CONVC_TARGET names */
-    CONVC_ERROR_INTERNAL = 6 /* a bug of convc's */
+    CONVC_ERROR_TARGET = 5,   /* this CPU runs none of the library's variants, or not the one that CONVC_TARGET names */
+    CONVC_ERROR_INTERNAL = 6, /* a bug of convc's */
+    /* Of kernels for a GPU alone; convc_gpu_error() of gpu.h has the driver's own words. */
+    CONVC_ERROR_DRIVER = 7, /* the driver's library is not there, or the driver does not start */
+    CONVC_ERROR_DEVICE = 8, /* there is no device, or it is not one that the kernel was compiled for */
+    CONVC_ERROR_MEMORY = 9, /* the device is out of memory */
+    CONVC_ERROR_LAUNCH = 10 /* the driver refused: memory or a stream of another context; or a kernel failed */
 };
 
 /* A tensor of the call. Extents in the layout's order; -1 stands for one given at run time. */
@@ -80,9 +100,14 @@ typedef struct convc_kernel_info {
     int (*pack)(const float *const *parameters, void *packed);
     int (*run)(const int64_t *extents, const float *const *inputs, const void *packed, float *y, void *workspace);
     size_t (*workspace)(const int64_t *extents); /* bytes of it for a call with these extents */
+    /* Of a kernel for a GPU, else NULL: NAME_cuda with uniform arguments, all of them device memory. pack then writes
+     * host memory, which is to be copied to the device; run is NAME_cuda_host, whose tensors are host memory and whose
+     * packed and workspace, of these sizes, are device memory. */
+    int (*launch)(const int64_t *extents, const float *const *inputs, const void *packed, float *y, void *workspace,
+                  void *stream);
 } convc_kernel_info;
 
-#define CONVC_ABI 1u
+#define CONVC_ABI 2u
 
 /* Threads a call may use; 0 restores the default, which is $CONVC_NUM_THREADS or else every CPU the process may run on.
  * Returns the number in force. Not while a call is under way in another thread. */

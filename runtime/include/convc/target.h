@@ -3,6 +3,11 @@
 //
 //     x86-64-linux-avx2-fma
 //     x86-64-linux-avx512 znver5 2t
+//
+// or a GPU's interface, for CUDA with the compute capability that the code needs at least:
+//
+//     cuda-sm_80
+//     opencl
 #pragma once
 
 #include <cstdint>
@@ -15,30 +20,39 @@
 namespace convc {
 
 enum class Isa { sse41, avx2, avx512, neon };
+enum class Gpu { none, cuda, opencl };
 
 struct Target {
-    Isa isa = Isa::avx2;
-    std::string cpu;  // LLVM's name of the CPU model ("znver3"); empty: any
-    int threads = 0;  // 0: not known
+    Isa isa = Isa::avx2;  // with a GPU: of the code beside it, which packs weights and starts kernels
+    Gpu gpu = Gpu::none;  // what computes
+    int capability = 0;   // of CUDA: 80 for sm_80
+    std::string cpu;      // LLVM's name of the CPU model ("znver3"); empty: any
+    int threads = 0;      // 0: not known
     int64_t l1_bytes = 32 << 10;
     int64_t l2_bytes = 512 << 10;
     int64_t l3_bytes = 8 << 20;
     bool half_vectors = false;  // of registers, only the lower halves are used
 
+    bool on_gpu() const { return gpu != Gpu::none; }
     int vector_lanes() const;          // f32 lanes of one register, or of the half that is used
     int vector_registers() const;      // architectural vector registers
     bool splits_vectors() const;       // computes with a whole register in two turns: halves are as fast
     int cpu_level() const;             // what convc_kernel_cpu_level_v1() returns at least on a CPU that runs its code
     std::string isa_word() const;      // "avx2"
+    std::string gpu_word() const;      // "cuda", "opencl"; "" without a GPU
     std::string architecture() const;  // "x86-64", "arm-64": what the targets of one library have in common
-    std::string name() const;          // "x86-64-linux-avx2-fma"
+    std::string name() const;          // "x86-64-linux-avx2-fma", "cuda-sm_80"
     std::string full_name() const;     // with CPU model and threads, where known
     std::string triple() const;        // LLVM's: "x86_64-unknown-linux-gnu"
     bool operator==(const Target &) const = default;
 };
 
-// The name() of every target there is.
+// The name() of every target there is: of CPUs, then of GPUs.
 std::vector<std::string> target_names();
+
+// OpenCL, or CUDA of a compute capability: of the newest one that convc knows and that does not exceed it.
+Target opencl_target();
+Target cuda_target(int capability);
 
 // Reads name() or full_name(). `host` is resolved by compiler/plan/host_target.h.
 Result<Target> parse_target(std::string_view text);

@@ -1,0 +1,62 @@
+#include "schedules/gpu_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace convc {
+
+GpuFacts gpu_facts(const Target &target) {
+    struct Row {
+        int capability;
+        GpuFacts facts;
+    };
+    static constexpr std::array<Row, 5> rows{{
+        {70, {80, 2048}},   // V100
+        {75, {40, 1024}},   // T4
+        {80, {108, 2048}},  // A100
+        {86, {84, 1536}},   // A40
+        {90, {132, 2048}},  // H100
+    }};
+    for (const Row &row : rows) {
+        if (row.capability == target.capability) return row.facts;
+    }
+    return {};
+}
+
+ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t wanted) {
+    ThreadBlock block;
+    const auto take = [&](int64_t &threads, int64_t of, int64_t most) {
+        while (threads < of && threads < most && block.count() * 2 <= wanted) threads *= 2;
+        threads = std::min(threads, of);
+    };
+    if (channels_first) {
+        take(block.columns, pieces.columns, GpuFacts::warp);
+        take(block.rows, pieces.rows, 4);
+        take(block.channels, pieces.channels, wanted);
+    } else {
+        take(block.channels, pieces.channels, GpuFacts::warp);
+        take(block.columns, pieces.columns, 8);
+        take(block.rows, pieces.rows, 8);
+        take(block.channels, pieces.channels, wanted);
+    }
+    return block;
+}
+
+bool channels_lie_densely(const View &activation) {
+    const ViewDimension &channel = activation[view_channel], &group = activation[view_group];
+    return (channel.extent > 1 ? channel : group).stride == 1 || activation[view_width].stride != 1;
+}
+
+std::optional<Conflict> block_conflict(const Schedule &schedule) {
+    int64_t threads = 1;
+    for (const char *name : {"channel_threads", "column_threads", "row_threads", "split"}) {
+        threads *= schedule.knob(name).value_or(1);
+    }
+    if (threads <= GpuFacts::most_threads) return std::nullopt;
+    return Conflict{ConflictKind::shape,
+                    fmt::format("{} threads of a block exceed {}", threads, GpuFacts::most_threads)};
+}
+
+}  // namespace convc

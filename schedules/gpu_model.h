@@ -1,0 +1,40 @@
+// What a GPU offers, by its compute capability, and how threads are spread over an output: what GPU schedules share.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "convc/target.h"
+#include "schedules/algorithm.h"
+#include "schedules/tensor_view.h"
+
+namespace convc {
+
+// NVIDIA's CUDA C++ Programming Guide, "Compute Capabilities"; multiprocessors of the largest product of each.
+struct GpuFacts {
+    int64_t multiprocessors = 80;
+    int64_t threads = 2048;                       // of a multiprocessor, at most
+    int64_t registers = 65536;                    // of a multiprocessor
+    int64_t shared_bytes = 48 << 10;              // of a block, without asking for more
+    static constexpr int64_t warp = 32;           // threads that run in step
+    static constexpr int64_t most_threads = 256;  // of a block of ours: with 255 registers each they fit
+};
+GpuFacts gpu_facts(const Target &target);
+
+// The threads of a block along channels, along a row and along a column.
+struct ThreadBlock {
+    int64_t channels = 1, columns = 1, rows = 1;
+    int64_t count() const { return channels * columns * rows; }
+};
+
+// Of so many pieces along each, one a thread: about `wanted` threads, along what lies densely first, so that the
+// threads of a warp read and write neighbouring addresses.
+ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t wanted);
+
+// Whether channels of neighbouring pixels lie further apart than those of one pixel.
+bool channels_lie_densely(const View &activation);
+
+// Why a block is impossible: more threads than most_threads.
+std::optional<Conflict> block_conflict(const Schedule &schedule);
+
+}  // namespace convc
