@@ -305,7 +305,9 @@ private:
         source_.bound_extent(args[view_group], 1).bound_extent(args[view_batch], 1);
         const bool dense =
             arguments().front().view[view_channel].stride == 1 && folded_.fold != FoldedShuffle::Fold::input_indices;
-        if (dense && unroll > 1)
+        // OpenCL's vectors of three numbers take the room of four, and of five there are none.
+        const bool is_vector = unroll == 2 || unroll == 4 || unroll == 8;
+        if (dense && is_vector)
             source_.vectorize(args[view_channel]);
         else
             source_.unroll(args[view_channel]);

@@ -163,10 +163,27 @@ constexpr std::array header_names{"NULL"sv,           "PTRDIFF_MAX"sv, "PTRDIFF_
                                   "WINT_MAX"sv,       "WINT_MIN"sv,    "max_align_t"sv, "offsetof"sv,
                                   "ptrdiff_t"sv,      "size_t"sv};
 
-constexpr std::array generated_parameters{"packed"sv, "workspace"sv, "y"sv};
+constexpr std::array generated_parameters{"packed"sv, "stream"sv, "workspace"sv, "y"sv};
 
-constexpr std::array suffixes{"_cuda"sv,         "_cuda_host"sv, "_info"sv,           "_pack"sv,
-                              "_packed_bytes"sv, "_weights"sv,   "_workspace_bytes"sv};
+constexpr std::array suffixes{"_cuda"sv,
+                              "_cuda_host"sv,
+                              "_cuda_host_workspace_bytes"sv,
+                              "_cuda_info"sv,
+                              "_cuda_pack"sv,
+                              "_cuda_packed_bytes"sv,
+                              "_cuda_workspace_bytes"sv,
+                              "_info"sv,
+                              "_opencl"sv,
+                              "_opencl_host"sv,
+                              "_opencl_host_workspace_bytes"sv,
+                              "_opencl_info"sv,
+                              "_opencl_pack"sv,
+                              "_opencl_packed_bytes"sv,
+                              "_opencl_workspace_bytes"sv,
+                              "_pack"sv,
+                              "_packed_bytes"sv,
+                              "_weights"sv,
+                              "_workspace_bytes"sv};
 
 bool contains(std::span<const std::string_view> sorted, std::string_view name) {
     return std::binary_search(sorted.begin(), sorted.end(), name);
