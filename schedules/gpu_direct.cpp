@@ -33,7 +33,7 @@ using Halide::Var;
 constexpr int64_t most_sums = 64;        // of a thread: with what they are made of, they have to fit 255 registers
 constexpr int64_t most_unrolled = 2048;  // multiply-adds of a thread's loop body: more take ptxas seconds
 constexpr int64_t most_literal_taps = 1024;
-constexpr int64_t most_loaded = 96;  // inputs that a thread holds at once
+constexpr int64_t most_loaded = 64;  // inputs that a thread holds at once
 
 // ---- applicability
 

@@ -19,8 +19,9 @@ struct Listings {
     bool llvm = false;
     bool stmt = false;
     bool stmt_html = false;
-    bool device = false;                       // of a GPU: what its driver is given, PTX or OpenCL C
-    std::map<std::string, std::string> texts;  // "asm", "llvm", "stmt", "stmt_html", "device" -> text
+    bool device = false;                       // of a GPU: what its driver is given
+    std::map<std::string, std::string> texts;  // "asm", "llvm", "stmt", "stmt_html" -> text
+    std::vector<std::string> device_code;      // of each group of stages: PTX, or OpenCL C
 };
 
 // Compiles. `symbol` is the C name and prefix of every symbol. Thread-safe. A failure of Halide's or LLVM's comes back

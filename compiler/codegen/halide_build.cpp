@@ -189,7 +189,7 @@ std::string compile_module(const Module &module, Listings *listings) {
     for (const auto &output : outputs) {
         if (output->type != OutputFileType::object) listings->texts[output->name] += output->file.contents();
     }
-    if (listings && listings->device) listings->texts["device"] += device_code(module);
+    if (listings && listings->device) listings->device_code.push_back(device_code(module));
     return outputs.front()->file.contents();
 }
 

@@ -38,6 +38,18 @@ Result<Target> read_target(const std::string &name) {
     return cuda_target(device ? device->capability : usual_capability);
 }
 
+Status check_device(const Target &target) {
+    if (!target.on_gpu()) return {};
+    const Result<convc_gpu_device> device = gpu_device(target.gpu);
+    if (!device) {
+        return Error{Failure::environment,
+                     fmt::format("nothing runs kernels for {} here: {}", target.name(), device.error().message)};
+    }
+    if (target.gpu != Gpu::cuda || device->capability >= target.capability) return {};
+    return Error{Failure::environment, fmt::format("{} has compute capability {}, kernels for {} need {}", device->name,
+                                                   device->capability, target.name(), target.capability)};
+}
+
 Result<std::vector<Target>> read_targets(const std::vector<std::string> &names) {
     std::vector<Target> targets;
     for (const std::string &name : names) {
@@ -47,6 +59,14 @@ Result<std::vector<Target>> read_targets(const std::vector<std::string> &names) 
             if (Status status = check_pair(other, *target); !status) return status.error();
         }
         targets.push_back(*std::move(target));
+    }
+    // What packs weights and starts kernels beside a GPU is for the machine that the CPU's kernels are for.
+    for (Target &target : targets) {
+        const bool on_arm = std::any_of(targets.begin(), targets.end(),
+                                        [](const Target &other) { return !other.on_gpu() && other.isa == Isa::neon; });
+        const bool on_x86 = std::any_of(targets.begin(), targets.end(),
+                                        [](const Target &other) { return !other.on_gpu() && other.isa != Isa::neon; });
+        if (target.on_gpu() && (on_arm || on_x86)) target.isa = on_arm ? Isa::neon : Isa::sse41;
     }
     std::sort(targets.begin(), targets.end(), [](const Target &a, const Target &b) {
         return std::tuple(a.on_gpu(), -a.cpu_level(), a.name()) < std::tuple(b.on_gpu(), -b.cpu_level(), b.name());

@@ -18,4 +18,8 @@ Result<std::vector<Target>> read_targets(const std::vector<std::string> &names);
 // One of them.
 Result<Target> read_target(const std::string &name);
 
+// Whether this machine has what kernels for a GPU run on; CPUs are asked when a kernel is loaded. Failure::environment
+// where there is no driver, no device, or an older one.
+Status check_device(const Target &target);
+
 }  // namespace convc

@@ -214,7 +214,7 @@ Result<Plan> make_best_plan(const Layer &layer, const Target &target) {
 
 int target_fit(const std::string &made_for, const Target &target) {
     const Result<Target> named = parse_target(made_for);
-    if (!named || named->isa != target.isa) return 0;
+    if (!named || named->name() != target.name()) return 0;
     if (!named->cpu.empty() && named->cpu != target.cpu) return 0;
     if (named->threads > 0 && named->threads != target.threads) return 0;
     return 1 + (named->cpu.empty() ? 0 : 2) + (named->threads > 0 ? 1 : 0);

@@ -38,7 +38,7 @@ double stage_distance(const Stage &a, const Stage &b) {
 }
 
 double target_distance(const Target &a, const Target &b) {
-    return (a.isa == b.isa ? 0 : other_isa) + (a.threads == b.threads ? 0 : other_threads);
+    return (a.name() == b.name() ? 0 : other_isa) + (a.threads == b.threads ? 0 : other_threads);
 }
 
 struct Neighbour {

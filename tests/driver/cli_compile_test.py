@@ -76,11 +76,6 @@ def aligned(size):
 
 
 class Compile(CliTest):
-    def run_tool(self, *command):
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120)
-        self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
-        return done.stdout
-
     def compile_net(self, *options):
         self.write("net.conv", FILE)
         self.assertEqual(self.convc("compile", "net.conv", "-o", "out", *options), ("", ""))

@@ -93,12 +93,6 @@ int main(int argc, char **argv) {
 
 
 class TargetTest(CliTest):
-    def run_tool(self, *command, **environment):
-        done = subprocess.run(command, cwd=self.folder, env=self.environment | environment, capture_output=True, text=True,
-                              timeout=300)
-        self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
-        return done.stdout
-
     def compile_net(self, *options, text=FILE):
         self.write("net.conv", text)
         self.assertEqual(self.convc("compile", "net.conv", "-o", "out", *options), ("", ""))

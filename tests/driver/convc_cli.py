@@ -60,6 +60,13 @@ class CliTest(unittest.TestCase):
         os.close(ours)
         return text
 
+    def run_tool(self, *command, **environment):
+        """Another program in the directory; what it prints."""
+        done = subprocess.run(command, cwd=self.folder, env=self.environment | environment, capture_output=True, text=True,
+                              timeout=300)
+        self.assertEqual(done.returncode, 0, f"{command}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
     def convc(self, *arguments, status=0, stdin=None):
         """Runs convc, expects its exit status, and returns (stdout, stderr) as text."""
         done = subprocess.run([CONVC, *map(str, arguments)], cwd=self.folder, env=self.environment,

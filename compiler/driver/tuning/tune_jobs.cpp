@@ -7,6 +7,7 @@
 #include <regex>
 #include <set>
 
+#include "compiler/driver/target_list.h"
 #include "compiler/measure/bandwidth.h"
 #include "compiler/measure/fma_peak.h"
 #include "compiler/plan/host_target.h"
@@ -58,8 +59,9 @@ Status check_runs_here(const Target &target, const Target &host) {
 
 Result<Target> read_tuning_target(const std::string &name, int threads) {
     const Target host = host_target();
-    Result<Target> target = resolve_target(name);
+    Result<Target> target = read_target(name);
     if (!target) return target.error();
+    if (Status status = check_device(*target); !status) return status.error();
     if (Status status = check_runs_here(*target, host); !status) return status.error();
     const int wanted = threads > 0 ? threads : target->threads > 0 ? target->threads : host.threads;
     if (wanted > host.threads) {

@@ -91,9 +91,8 @@ int bench_as_table(Console &console, const std::vector<Plan> &plans, const Optio
     for (const Plan &plan : plans) {
         const Result<Speed> speed = measure(plan, options, peak);
         if (!speed) return console.fail(speed.error());
-        console.print(
-            table.row(plan.layer, {milliseconds(speed->timing.minimum), milliseconds(speed->timing.median),
-                                   fmt::format("{:.1f}", speed->gflops), fmt::format("{:.1f}", 100 * speed->share())}));
+        console.print(table.row(plan.layer, {milliseconds(speed->timing.minimum), milliseconds(speed->timing.median),
+                                             fmt::format("{:.1f}", speed->gflops), table.share_cell(*speed)}));
         std::fflush(stdout);
     }
     console.print(table.foot(peak));
@@ -107,6 +106,7 @@ int run(Console &console, const Options &options) {
     if (!program) return console.fail(program.error());
     const Result<Target> target = read_target(options.target);
     if (!target) return console.fail(target.error());
+    if (Status status = check_device(*target); !status) return console.fail(status.error());
     const Result<std::vector<Plan>> plans = session->plan(*program, *target);
     if (!plans) return console.fail(plans.error());
     FmaPeak peak(host_target().isa, kernel_threads());

@@ -162,16 +162,19 @@ std::vector<const Kernel *> all_kernels(const std::vector<HeaderEntry> &entries)
 }
 
 void add_listings(const CompileJob &job, std::vector<OutputFile> &files) {
-    const bool is_cuda = job.plan->target.gpu == Gpu::cuda;
-    const std::array<std::array<std::string_view, 2>, 5> suffixes{{{"asm", ".s"},
-                                                                   {"llvm", ".ll"},
-                                                                   {"stmt", ".stmt"},
-                                                                   {"stmt_html", ".stmt.html"},
-                                                                   {"device", is_cuda ? ".ptx" : ".cl"}}};
+    static constexpr std::array<std::array<std::string_view, 2>, 4> suffixes{
+        {{"asm", ".s"}, {"llvm", ".ll"}, {"stmt", ".stmt"}, {"stmt_html", ".stmt.html"}}};
     for (const auto &[kind, suffix] : suffixes) {
         const auto text = job.listings.texts.find(std::string(kind));
         if (text == job.listings.texts.end()) continue;
         files.push_back({job.symbol + std::string(suffix), text->second});
+    }
+    // A file for each group of stages: a driver takes them one by one.
+    const std::vector<std::string> &device = job.listings.device_code;
+    const char *suffix = job.plan->target.gpu == Gpu::cuda ? "ptx" : "cl";
+    for (size_t i = 0; i < device.size() && job.plan->target.on_gpu(); i++) {
+        const std::string group = device.size() > 1 ? fmt::format("{}.", i) : "";
+        files.push_back({fmt::format("{}.{}{}", job.symbol, group, suffix), device[i]});
     }
 }
 

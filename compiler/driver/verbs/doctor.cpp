@@ -13,6 +13,7 @@
 #include "compiler/driver/verbs/verb.h"
 #include "compiler/plan/host_target.h"
 #include "compiler/plan/plan.h"
+#include "convc/device_memory.h"
 #include "runtime/kernel_cache.h"
 
 namespace convc {
@@ -43,6 +44,18 @@ std::vector<Finding> machine(const Target &target) {
          true},
         {"threads",
          fmt::format("{}{}", kernel_threads(), std::getenv("CONVC_NUM_THREADS") ? " ($CONVC_NUM_THREADS)" : ""), true}};
+}
+
+// A machine without one is in order.
+Finding gpu(Gpu interface) {
+    const char *key = interface == Gpu::cuda ? "cuda" : "opencl";
+    const Result<convc_gpu_device> device = gpu_device(interface);
+    if (!device) return {key, device.error().message, true};
+    return {key,
+            fmt::format("{}, {} {}.{}, {} multiprocessors, {} MiB", device->name,
+                        interface == Gpu::cuda ? "compute capability" : "version", device->capability / 10,
+                        device->capability % 10, device->multiprocessors, device->memory_bytes >> 20),
+            true};
 }
 
 Finding fma_peak() {
@@ -118,6 +131,8 @@ std::vector<Finding> examine() {
     const Target target = host_target();
     std::vector<Finding> findings = machine(target);
     findings.push_back(fma_peak());
+    findings.push_back(gpu(Gpu::cuda));
+    findings.push_back(gpu(Gpu::opencl));
     findings.push_back({"built_with", build_identity(), true});
     findings.push_back(library_targets());
     findings.push_back(c_compiler());

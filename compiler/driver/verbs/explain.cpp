@@ -101,6 +101,10 @@ int run(Console &console, const Options &options) {
     if (!program) return console.fail(program.error());
     const Result<Target> target = read_target(options.target);
     if (!target) return console.fail(target.error());
+    if (!options.why.empty() && target->on_gpu()) {
+        return console.fail(
+            {Failure::usage, "--why takes the code of CPUs apart; `bench` times a pinned schedule on a GPU"});
+    }
     const Result<std::vector<Explained>> all = explain(*session, *program, options, *target);
     if (!all) return console.fail(all.error());
     console.print(options.json ? as_json(*all, *program, options, *target) : as_text(*all, options, *target));

@@ -126,6 +126,14 @@ private:
     FmaPeak peak_;
 };
 
+void print_rate(Console &console, const Speed &speed, const FmaPeak &peak) {
+    console.print(
+        fmt::format("  rate      {:.1f} GFLOP/s, {:.1f} % of the FMA peak of {:.1f} GFLOP/s measured in the "
+                    "same run ({}, {} thread{})\n",
+                    speed.gflops, 100 * speed.share(), speed.peak, isa_name(peak.isa()), peak.threads(),
+                    peak.threads() == 1 ? "" : "s"));
+}
+
 void print_one(Console &console, const Plan &plan, const LayerResult &result, const FmaPeak &peak) {
     const Speed &speed = result.speed;
     console.print(fmt::format("{}\n", plan.layer.canonical_line()));
@@ -136,16 +144,16 @@ void print_one(Console &console, const Plan &plan, const LayerResult &result, co
     console.print(fmt::format("  time      minimum {} ms, median {} ms, {} run{}\n", milliseconds(speed.timing.minimum),
                               milliseconds(speed.timing.median), speed.timing.repeats,
                               speed.timing.repeats == 1 ? "" : "s"));
-    console.print(
-        fmt::format("  rate      {:.1f} GFLOP/s, {:.1f} % of the FMA peak of {:.1f} GFLOP/s measured in the "
-                    "same run ({}, {} thread{})\n",
-                    speed.gflops, 100 * speed.share(), speed.peak, isa_name(peak.isa()), peak.threads(),
-                    peak.threads() == 1 ? "" : "s"));
+    if (plan.target.on_gpu()) {
+        console.print(
+            fmt::format("  rate      {:.1f} GFLOP/s, from the start until the device is done\n", speed.gflops));
+    } else {
+        print_rate(console, speed, peak);
+    }
     if (!result.verification) return;
     console.print(
         fmt::format("  verified  {}: {}\n", result.verification->ok ? "yes" : "no", result.verification->message));
 }
-
 Error wrong_result(const Plan &plan, const Verification &verification) {
     return {Failure::internal, fmt::format("layer '{}' is not verified: {}", plan.layer.name, verification.message)};
 }
@@ -164,9 +172,8 @@ int print_table(Console &console, const std::vector<Plan> &plans, Runner &runner
         const Result<LayerResult> result = runner.run(plan);
         if (!result) return console.fail(result.error());
         const Speed &speed = result->speed;
-        console.print(
-            table.row(plan.layer, {milliseconds(speed.timing.minimum), fmt::format("{:.1f}", speed.gflops),
-                                   fmt::format("{:.1f}", 100 * speed.share()), verified_cell(result->verification)}));
+        console.print(table.row(plan.layer, {milliseconds(speed.timing.minimum), fmt::format("{:.1f}", speed.gflops),
+                                             table.share_cell(speed), verified_cell(result->verification)}));
         std::fflush(stdout);
         if (result->verification && !result->verification->ok) {
             status = console.fail(wrong_result(plan, *result->verification));
@@ -200,6 +207,7 @@ int run(Console &console, const Options &options) {
     }
     const Result<Target> target = read_target(options.target);
     if (!target) return console.fail(target.error());
+    if (Status status = check_device(*target); !status) return console.fail(status.error());
     const Result<std::vector<Plan>> plans = session->plan(*program, *target);
     if (!plans) return console.fail(plans.error());
     std::unique_ptr<WeightSource> weights;

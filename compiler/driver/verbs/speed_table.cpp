@@ -41,7 +41,8 @@ SpeedTable::SpeedTable(const std::vector<Plan> &plans, std::vector<std::string> 
     : columns_(std::move(columns)),
       name_width_(widest(plans, 5, name_of)),
       shape_width_(widest(plans, 5, shape_of)),
-      macs_width_(widest(plans, 4, macs_of)) {}
+      macs_width_(widest(plans, 4, macs_of)),
+      on_gpu_(!plans.empty() && plans.front().target.on_gpu()) {}
 
 std::string SpeedTable::head() const {
     return line("layer", "shape", "MACs", columns_);
@@ -51,7 +52,13 @@ std::string SpeedTable::row(const Layer &layer, const std::vector<std::string> &
     return line(layer.name, shape_of(layer), macs_of(layer), cells);
 }
 
+std::string SpeedTable::share_cell(const Speed &speed) const {
+    return on_gpu_ ? "-" : fmt::format("{:.1f}", 100 * speed.share());
+}
+
 std::string SpeedTable::foot(const FmaPeak &peak) const {
+    if (on_gpu_)
+        return "\nMACs without those in padding. Times are from the start of a kernel until the device is done.\n";
     return fmt::format(
         "\nMACs without those in padding. FMA peak: {:.1f} GFLOP/s, measured between the runs ({}, {} thread{}).\n",
         peak.best(), isa_name(peak.isa()), peak.threads(), peak.threads() == 1 ? "" : "s");
