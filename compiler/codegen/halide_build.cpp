@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "compiler/codegen/device_code.h"
 #include "compiler/codegen/function_memory.h"
 #include "compiler/codegen/function_name.h"
 #include "schedules/group_generator.h"
@@ -138,7 +139,8 @@ GroupFunctions build_group(const Plan &plan, size_t index, const std::string &sy
     group.arguments = algorithm->arguments(request);
     group.run = function_name(symbol, "run", index);
     const std::string name(algorithm->name);
-    const Module run = build_module(name, request, group.arguments, group.run, true);
+    Module run = build_module(name, request, group.arguments, group.run, true);
+    if (plan.target.on_gpu()) run = with_stable_device_names(run, group.run);
     group.run_memory = memory_of(run, group.run);
     append_functions(module, run, group.run);
     if (has_parameters(group.arguments)) {
@@ -156,16 +158,6 @@ struct Output {
     std::string name;  // in Listings::texts
     MemoryFile file;
 };
-
-// What the driver of a GPU compiles for it, as Halide puts it into the object.
-std::string device_code(const Module &module) {
-    std::string text;
-    for (const auto &buffer : module.buffers()) {
-        if (buffer.name().find("gpu_source_kernels") == std::string::npos) continue;
-        text.append(static_cast<const char *>(buffer.data()), buffer.size_in_bytes());
-    }
-    return text.substr(0, text.find('\0'));
-}
 
 // Runs LLVM once for the object and every listing that is wanted.
 std::string compile_module(const Module &module, Listings *listings) {

@@ -77,6 +77,14 @@ class Gpu(CliTest):
         self.assertIn(".target sm_86", (self.folder / "out/up_cuda.ptx").read_text())
         self.assertIn("__kernel", (self.folder / "out/up_opencl.cl").read_text())
 
+    def test_a_kernel_is_the_same_bytes_whatever_else_is_compiled(self):
+        self.write("net.conv", FILE)
+        self.convc("compile", "net.conv", "--target", "cuda-sm_80", "-o", "all", "--emit", "ptx", "-j", "1")
+        self.convc("compile", "net.conv:up", "--target", "cuda-sm_80", "-o", "one", "--emit", "ptx")
+        alone, beside = (self.folder / folder / "up_cuda.ptx" for folder in ("one", "all"))
+        self.assertEqual(alone.read_bytes(), beside.read_bytes())
+        self.assertIn(".visible .entry convc_up_cuda_run0_0(", alone.read_text())
+
     def test_what_cannot_be_is_refused(self):
         self.write("net.conv", FILE)
         for targets, said in (("cuda-sm_70,cuda-sm_80", "two kernels of one name"), ("cuda-sm_81", "unknown target"),
