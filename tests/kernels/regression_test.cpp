@@ -51,6 +51,13 @@ const std::vector<Case> cases{
      "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
 };
 
+const std::vector<Case> gpu_cases{
+    {"BarriersInALoopWhoseTurnsDependOnTheThread", "f32 nhwc[1, 33, 33, 64] -> conv(64, 3x3, pad=12, dilation=12)",
+     "gpu_tiled(columns=7, channel_threads=16, column_threads=1, row_threads=3, chunk=32, split=2)"},
+    {"TheSameWithColumnsSharingTaps", "f32 nhwc[1, 20, 19, 64] -> conv(64, 3x3, pad=4, dilation=4)",
+     "gpu_tiled(columns=7, channel_threads=16, column_threads=1, row_threads=3, chunk=32, split=2)"},
+};
+
 class Regression : public testing::TestWithParam<Case> {};
 
 void expect_right(const std::string &line, const std::string &pinned = "") {
@@ -71,6 +78,14 @@ TEST_P(Regression, IsRightNow) {
     expect_right(GetParam().line, GetParam().schedule);
 }
 
+// With schedules of a GPU: gpu.regressions in ctest.
+class GpuRegression : public Regression {};
+
+TEST_P(GpuRegression, IsRightNow) {
+    if (test::kernel_target().gpu == Gpu::none) GTEST_SKIP() << "for a GPU, which CONVC_TEST_TARGET names";
+    expect_right(GetParam().line, GetParam().schedule);
+}
+
 // Kernels of more taps than are written out lie in tables: the second took the first one's.
 TEST(RegressionOfTables, EachKernelHasItsOwn) {
     const auto kernel = [](int factor) {
@@ -86,6 +101,8 @@ TEST(RegressionOfTables, EachKernelHasItsOwn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Once, Regression, testing::ValuesIn(cases),
+                         [](const testing::TestParamInfo<Case> &tested) { return tested.param.broke; });
+INSTANTIATE_TEST_SUITE_P(Once, GpuRegression, testing::ValuesIn(gpu_cases),
                          [](const testing::TestParamInfo<Case> &tested) { return tested.param.broke; });
 
 }  // namespace
