@@ -105,8 +105,9 @@ public:
         sum_.bound_extent(v_.y, row_threads).bound_extent(s_, split);
         for (const Var &var : {v_.g, v_.z, v_.n, phase_[0], phase_[1], phase_[2]}) sum_.bound_extent(var, 1);
         schedule_sum(sum_, {});
-        // The turns of this reduction hold barriers. Partitioned for what is in the padding, their number would depend on
-        // the thread, and the threads of a block would wait at barriers that others never reach: wrong numbers, or no end.
+        // The turns of this reduction hold barriers. Partitioned for what is in the padding, their number would depend
+        // on the thread, and the threads of a block would wait at barriers that others never reach: wrong numbers, or
+        // no end.
         sum_.update().never_partition_all();
         const Var thread = schedule_sum(sum_.update(), {chunks_[0], chunks_[1], chunks_[2], chunks_[3]});
         schedule_part(thread);
