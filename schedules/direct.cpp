@@ -272,22 +272,13 @@ public:
         Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
         const Expr channel = t * tile + c;
         std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
-        where.push_back(input_channel(i));
+        where.push_back(folded_shuffle(request().group).packed_input(Expr(i)));
         where.push_back(g * channels + output_channel(Halide::min(channel, channels - 1)));
         packed(c, i, kx, ky, kz, t, g) = Halide::select(channel < channels, raw(where), 0.0f);
     }
 
     // Of bias and scale, like the filters.
-    Expr output_channel(const Expr &at) const {
-        const FoldedShuffle folded = folded_shuffle(request().group);
-        return folded.fold == FoldedShuffle::Fold::output_weights ? folded.source(at) : at;
-    }
-
-private:
-    Expr input_channel(const Expr &at) const {
-        const FoldedShuffle folded = folded_shuffle(request().group);
-        return folded.fold == FoldedShuffle::Fold::input_weights ? folded.destination(at) : at;
-    }
+    Expr output_channel(const Expr &at) const { return folded_shuffle(request().group).packed_filter(at); }
 };
 
 }  // namespace

@@ -36,6 +36,16 @@ struct FoldedShuffle {
     Index destination(const Index &at) const {
         return at % int(channels / groups) * int(groups) + at / int(channels / groups);
     }
+
+    // Which filter, and which input channel of the weights as the user gave them, is packed at `at`.
+    template <class Index>
+    Index packed_filter(const Index &at) const {
+        return fold == Fold::output_weights ? source(at) : at;
+    }
+    template <class Index>
+    Index packed_input(const Index &at) const {
+        return fold == Fold::input_weights ? destination(at) : at;
+    }
 };
 
 // Of a group of one convolution, alone or with a shuffle; nothing where fold_refusal() says why not.

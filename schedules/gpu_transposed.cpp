@@ -199,14 +199,11 @@ private:
         Expr inside = Halide::Internal::const_true();
         for (size_t i = 0; i < space.size(); i++) {
             const PhasedAxis &axis = axes_[i];
-            const Expr shifted = phase_[i] + size(axis.pad);
-            const Expr first =
-                shifted / size(axis.common) % size(axis.tap_step) * size(axis.inverse) % size(axis.tap_step);
-            tap[i] = first + r_[static_cast<int>(i) + 1] * size(axis.tap_step);
-            if (axis.common > 1) r_.where(shifted % size(axis.common) == 0);
+            const Expr of_phase = phase_[i], t = r_[static_cast<int>(i) + 1];
+            tap[i] = axis.first_tap(of_phase) + t * size(axis.tap_step);
+            if (axis.common > 1) r_.where((of_phase + size(axis.pad)) % size(axis.common) == 0);
             if (!axis.has_equal_phases()) r_.where(tap[i] < size(axis.kernel));
-            input[i] = q_[i] + (shifted - first * size(axis.dilation)) / size(axis.stride) -
-                       r_[static_cast<int>(i) + 1] * size(axis.dilation / axis.common);
+            input[i] = q_[i] + axis.offset(of_phase, t);
             if (axis.leaves_input()) inside = inside && input[i] >= 0 && input[i] < extent_[i];
         }
         Expr weight = parameter(Parameter::Role::weight)(v_.c, v_.g, r_[0], tap[0], tap[1], tap[2]);

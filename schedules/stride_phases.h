@@ -25,6 +25,16 @@ struct PhasedAxis {
     bool leaves_input() const { return input == runtime_extent || low < 0 || positions - 1 + high > input - 1; }
     int64_t strip(int64_t rows) const { return rows + high - low; }  // inputs that `rows` positions read
     bool has_equal_phases() const { return common == 1 && kernel % tap_step == 0; }
+
+    // first(phase), and i - q of the phase's tap t. For integers and Halide's Exprs.
+    template <class Index>
+    Index first_tap(const Index &phase) const {
+        return (phase + int(pad)) / int(common) % int(tap_step) * int(inverse) % int(tap_step);
+    }
+    template <class Index>
+    Index offset(const Index &phase, const Index &t) const {
+        return (phase + int(pad) - first_tap(phase) * int(dilation)) / int(stride) - t * int(dilation / common);
+    }
 };
 
 // Of a stage whose axis is_indexable.
