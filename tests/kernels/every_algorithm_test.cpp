@@ -118,16 +118,18 @@ TEST_P(EveryAlgorithm, AgreesWithTheOthersAtEveryTail) {
 INSTANTIATE_TEST_SUITE_P(Layer, EveryAlgorithm, testing::ValuesIn(specimens()),
                          [](const testing::TestParamInfo<Specimen> &tested) { return tested.param.name; });
 
+// Nothing is compiled, so GPUs need no device.
 TEST(EveryAlgorithmOfTheTable, ComputesASpecimen) {
-    const Target target = specimen_target();
-    std::set<std::string_view> computing;
-    for (const Specimen &specimen : specimens()) {
-        const Layer layer = specimen.of(nominal_height, nominal_width);
-        for (const Algorithm *algorithm : algorithms_for(layer, target)) computing.insert(algorithm->name);
-        EXPECT_TRUE(stage_by_stage(layer, target)) << layer.canonical_line();
-    }
-    for (const Algorithm &algorithm : schedule_table()) {
-        EXPECT_TRUE(computing.contains(algorithm.name)) << algorithm.name << " computes no layer of specimens.cpp";
+    for (const Target &target : {specimen_target(), opencl_target()}) {
+        std::set<std::string_view> computing;
+        for (const Specimen &specimen : specimens()) {
+            const Layer layer = specimen.of(nominal_height, nominal_width);
+            for (const Algorithm *algorithm : algorithms_for(layer, target)) computing.insert(algorithm->name);
+            EXPECT_TRUE(stage_by_stage(layer, target)) << layer.canonical_line() << " on " << target.name();
+        }
+        for (const Algorithm &algorithm : schedule_table(target)) {
+            EXPECT_TRUE(computing.contains(algorithm.name)) << algorithm.name << " computes no layer of specimens.cpp";
+        }
     }
 }
 
