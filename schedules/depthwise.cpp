@@ -40,14 +40,17 @@ namespace {
 using depthwise::copies_planes;
 using depthwise::copies_rows;
 using depthwise::factors_of;
+using depthwise::fills_planes;
 using depthwise::hops;
 using depthwise::hops_of_channels;
 using depthwise::in_tiles;
 using depthwise::is_literal;
+using depthwise::lanes_of_sums;
 using depthwise::leaves_out_rows;
 using depthwise::leaves_out_zeros;
 using depthwise::most_unrolled_taps;
 using depthwise::output_view;
+using depthwise::planes_at_a_time;
 using depthwise::shares_rows;
 using depthwise::uses_strip;
 using depthwise::vector_extent;
@@ -121,10 +124,11 @@ public:
     void generate() {
         constrain_buffers();
         by_channel_ = vectors_of_channels(request().group, request().target);
-        vector_ = static_cast<int>(vector_extent(request().group, request().target));
+        vector_ = static_cast<int>(lanes_of_sums(request().group, request().target));
+        output_vector_ = static_cast<int>(vector_extent(request().group, request().target));
         multiplier_ = static_cast<int>(stage().multiplier());
         placed_ = placements(in_tiles(request().group));
-        source_ = uses_strip(request().group) ? with_border(x(), stage(), placed_) : Func(x());
+        source_ = source();
         if (copies) {
             copy_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = source_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
             source_ = copy_;
@@ -136,7 +140,11 @@ public:
         } else {
             define_loop();
         }
-        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+        if (wider_sums()) {
+            sums_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
+        }
+        const Func sums = wider_sums() ? sums_ : accumulator_;
+        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(sums(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
     }
 
     void schedule() {
@@ -145,7 +153,9 @@ public:
         if (uses_strip(request().group)) {
             const int channels = task_channels_ / multiplier_;
             const View view = with_channels(arguments()[0].view, channels);
-            if (in_tiles(request().group)) {
+            if (filled_) {
+                schedule_filled();
+            } else if (in_tiles(request().group)) {
                 schedule_tile_strip(source_, output(), v_.z, lanes(), view, stage(), task_columns(), rows);
                 source_.bound_extent(v_.c, channels);
             } else {
@@ -156,7 +166,12 @@ public:
         if (separable != 0) schedule_row_pass(task);
         const Var along = by_channel_ ? v_.c : v_.x;
         // The bounds are stated because Halide does not see through every shifted tail that they are constant.
-        accumulator_.compute_at(output(), inner).bound_extent(v_.c, by_channel_ ? vector_ : 1);
+        if (wider_sums()) {
+            schedule_sums();
+        } else {
+            accumulator_.compute_at(output(), inner);
+        }
+        accumulator_.bound_extent(v_.c, by_channel_ ? vector_ : 1);
         accumulator_.bound_extent(v_.x, by_channel_ ? static_cast<int>(columns) : columns * vector_);
         accumulator_.bound_extent(v_.y, register_rows);
         for (const Var &var : {v_.g, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
@@ -168,6 +183,13 @@ public:
 
 private:
     static int size(int64_t value) { return static_cast<int>(value); }
+
+    Func source() {
+        if (!uses_strip(request().group)) return x();
+        if (!fills_planes(request().group, request().target)) return with_border(x(), stage(), placed_);
+        filled_ = with_filled_border(x(), stage(), placed_, arguments()[0].view);
+        return filled_->bordered;
+    }
 
     void schedule_update(Halide::Stage update, const Var &along) {
         const int64_t sums = static_cast<int64_t>(columns) * static_cast<int>(register_rows);
@@ -184,6 +206,7 @@ private:
 
     // Of a tile's width.
     int tile_columns() const { return static_cast<int>(columns) * (by_channel_ ? 1 : vector_); }
+    int output_columns() const { return static_cast<int>(columns) * (by_channel_ ? 1 : output_vector_); }
     int task_columns() const { return tile_columns() * static_cast<int>(row_tiles); }
 
     // In the source, which is in padded coordinates where it is a strip.
@@ -287,6 +310,33 @@ private:
         for (const auto &[var, axis] : space) copy_.bound(var, 0, size(view[axis].extent));
     }
 
+    bool wider_sums() const { return output_vector_ < vector_; }
+
+    int planes() const { return size(planes_at_a_time(request().group, task_channels_, request().target)); }
+
+    void schedule_filled() {
+        const View view = output_view(request().group);
+        const auto span = [&](ViewAxis axis, int64_t outputs) {
+            return size(input_span(stage_axis(stage(), axis), outputs));
+        };
+        const int64_t columns_of_row = wider_sums() ? vector_ : int64_t{view[view_width].extent};
+        schedule_filled_plane(*filled_, output(), plane_,
+                              {span(view_width, columns_of_row), span(view_height, view[view_height].extent),
+                               span(view_depth, view[view_depth].extent)},
+                              planes(), lanes());
+    }
+
+    // Of the rows of a register tile, whole vectors, from which the output takes what is in its rows.
+    void schedule_sums() {
+        const Var yo("yo"), yi("yi");
+        sums_.compute_at(output(), v_.y).store_in(Halide::MemoryType::Stack);
+        sums_.bound_extent(v_.x, vector_).bound_extent(v_.y, register_rows);
+        for (const Var &var : {v_.c, v_.g, v_.z, v_.n}) sums_.bound_extent(var, 1);
+        sums_.split(v_.y, yo, yi, register_rows, TailStrategy::RoundUp);
+        sums_.reorder({v_.x, yi, yo}).vectorize(v_.x, vector_, TailStrategy::RoundUp).unroll(yi);
+        accumulator_.compute_at(sums_, yo);
+    }
+
     int depth_stride() const { return size(stage_axis(stage(), view_depth).stride); }
 
     // The loop that a strip is computed in.
@@ -331,8 +381,8 @@ private:
         y.split(v_.c, cp, co, task_channels_, TailStrategy::ShiftInwards);
         y.split(co, co, ci, tile_c, TailStrategy::ShiftInwards);
         if (in_tiles(request().group)) return schedule_tiles(task, cp, co, ci);
-        split_parts(y, view, parts, tile_columns(), part);
-        y.split(v_.x, xo, xi, tile_columns(), TailStrategy::ShiftInwards);
+        split_parts(y, view, parts, output_columns(), part);
+        y.split(v_.x, xo, xi, output_columns(), TailStrategy::ShiftInwards);
         y.split(v_.y, v_.y, yi, register_rows, TailStrategy::ShiftInwards);
         Var innermost = co;
         if (channels_outside || !by_channel_) {
@@ -346,7 +396,11 @@ private:
             y.reorder({ci, xi, yi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
         }
         plane_ = co;
-        y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi).unroll(yi);
+        if (filled_) {
+            y.split(co, block_, co, planes());
+            plane_ = block_;
+        }
+        y.vectorize(by_channel_ ? ci : xi, output_vector_).unroll(ci).unroll(xi).unroll(yi);
         fuse_all(y, {part, cp, v_.g, v_.n}, task);
         y.parallel(task).never_partition(task);
         return innermost;
@@ -371,11 +425,12 @@ private:
     ActivationVars v_;
     RDom r_;
     Placements placed_;
-    Func source_{"source"}, row_pass_{"row_pass"}, copy_{"copy"}, accumulator_{"accumulator"};
+    std::optional<FilledPlane> filled_;
+    Func source_{"source"}, row_pass_{"row_pass"}, copy_{"copy"}, accumulator_{"accumulator"}, sums_{"sums"};
     Halide::Buffer<float> table_;
-    Var plane_;  // the loop over channels, or vectors of them
+    Var plane_, block_{"block"};  // the loop over channels, or vectors of them; over blocks of planes
     bool by_channel_ = true;
-    int vector_ = 1, multiplier_ = 1, task_channels_ = 1;
+    int vector_ = 1, output_vector_ = 1, multiplier_ = 1, task_channels_ = 1;
 };
 
 // ---- weight packing

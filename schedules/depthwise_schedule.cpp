@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "schedules/machine_model.h"
+#include "schedules/padding.h"
 #include "schedules/single_stage.h"
 
 namespace convc::depthwise {
@@ -17,6 +18,13 @@ int64_t power_of_two_at_most(int64_t value) {
     int64_t power = 1;
     while (power * 2 <= value) power *= 2;
     return power;
+}
+
+// Of a channel's input with the border around it.
+int64_t plane_bytes(const StageGroup &group) {
+    const View output = output_view(group);
+    const auto span = [&](ViewAxis axis) { return input_span(stage_axis(group.stage(0), axis), output[axis].extent); };
+    return span(view_width) * span(view_height) * span(view_depth) * static_cast<int64_t>(sizeof(float));
 }
 
 // Whether the register tile may hold several rows.
@@ -59,7 +67,7 @@ void choose_separable(Schedule &schedule, const Stage &stage) {
 
 // Pixels of a row in the register tile.
 int64_t tile_pixels(const StageGroup &group, const Target &target, int64_t columns) {
-    return vectors_of_channels(group, target) ? columns : columns * vector_extent(group, target);
+    return vectors_of_channels(group, target) ? columns : columns * lanes_of_sums(group, target);
 }
 
 // Pixels or rows of the register tile along the axis that is cut into parts.
@@ -165,7 +173,7 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
     const Stage &stage = group.stage(0);
     const Axis axis = stage_axis(stage, view_width);
-    const int64_t width = output_view(group)[view_width].extent, lanes = vector_extent(group, target);
+    const int64_t width = output_view(group)[view_width].extent, lanes = lanes_of_sums(group, target);
     const int64_t taps = is_literal(stage) ? nonzero_taps(*stage.weights) : axis.kernel;  // in one body
     const int64_t most_taps = is_literal(stage) ? most_literals : most_unrolled_taps;
     PixelTile best;
@@ -316,6 +324,25 @@ bool copies_planes(const StageGroup &group, const Target &target) {
     return !in_tiles(group) && !vectors_of_channels(group, target) && input[view_channel].stride != 1;
 }
 
+bool fills_planes(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    if (!uses_strip(group) || !copies_planes(group, target)) return false;
+    return may_fill_border(stage) && !factors_of(stage) && plane_bytes(group) <= target.l1_bytes / 2;
+}
+
+int64_t planes_at_a_time(const StageGroup &group, int64_t channels, const Target &target) {
+    if (group.stage(0).multiplier() > 1) return 1;
+    int64_t planes = std::clamp<int64_t>(target.l1_bytes / 4 / plane_bytes(group), 1, channels);
+    while (channels % planes != 0) planes--;
+    return planes;
+}
+
+int64_t lanes_of_sums(const StageGroup &group, const Target &target) {
+    const int64_t lanes = vector_extent(group, target);
+    const bool short_rows = lanes < target.vector_lanes() && lanes < width_of(output_view(group));
+    return short_rows && fills_planes(group, target) ? 2 * lanes : lanes;
+}
+
 bool copies_rows(const Stage &stage, int64_t register_rows) {
     constexpr double most_copied = 1.3;  // times each row: 7x7 at 56 x 56, 1.9 times, takes 0.22 ms for 0.17
     const Axis axis = stage_axis(stage, view_height);
@@ -340,7 +367,7 @@ bool leaves_out_zeros(const StageGroup &group) {
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
-    const int64_t lanes = vector_extent(group, target);
+    const int64_t lanes = lanes_of_sums(group, target);
     const bool channels = vectors_of_channels(group, target);
     const int64_t columns = channels ? width_of(output) : width_of(output) / lanes;
     std::vector<Knob> all{{"columns", "outputs of a row (pixels, or vectors of pixels) in the register tile", 1,

@@ -38,6 +38,23 @@ Halide::Expr padding_before(const Axis &axis, const Halide::Expr &extent);
 // padded element.
 Halide::Func with_border(Halide::Func input, const Stage &stage, const Placements &placements);
 
+// A plane of pixels that lie side by side, in padded coordinates, its rows one after another without a gap: filled with
+// the border first, then the input's rows are copied into it. A select for each pixel, as with_border() has, makes
+// vectors of addresses of the first and the last of a row, which are all of a short one. Vectors of outputs may reach
+// past the end of a row: into the next. `bordered` is read, `pixels` scheduled.
+struct FilledPlane {
+    Halide::Func pixels{"pixels"}, bordered{"bordered"};
+    int pitch = 0;    // pixels from a row to the next
+    int written = 0;  // pixels up to the end of the input's last row
+};
+bool may_fill_border(const Stage &stage);
+FilledPlane with_filled_border(const Halide::Func &input, const Stage &stage, const Placements &placements,
+                               const View &view);
+
+// In each turn of `loop`, so many channels, of which so many columns of a row, rows and planes are `read`.
+void schedule_filled_plane(FilledPlane &filled, const Halide::Func &consumer, const Halide::Var &loop,
+                           const std::array<int, 3> &read, int channels, int lanes);
+
 // Computes that Func strip by strip, once in each turn of `task`, in the caller's workspace. The channels of `input`
 // are those of one strip.
 void schedule_strip(Halide::Func padded, Halide::Func consumer, const Halide::Var &task, int lanes, const View &input);
