@@ -13,16 +13,27 @@ GpuFacts gpu_facts(const Target &target) {
         GpuFacts facts;
     };
     static constexpr std::array<Row, 5> rows{{
-        {70, {80, 2048}},   // V100
-        {75, {40, 1024}},   // T4
-        {80, {108, 2048}},  // A100
-        {86, {84, 1536}},   // A40
-        {90, {132, 2048}},  // H100
+        {70, {80, 2048, 65536, 32, 96 << 10}},          // V100
+        {75, {40, 1024, 65536, 16, 64 << 10}},          // T4
+        {80, {108, 2048, 65536, 32, 164 << 10, 1024}},  // A100
+        {86, {84, 1536, 65536, 16, 100 << 10, 1024}},   // A40
+        {90, {132, 2048, 65536, 32, 228 << 10, 1024}},  // H100
     }};
     for (const Row &row : rows) {
         if (row.capability == target.capability) return row.facts;
     }
     return {};
+}
+
+int64_t resident_blocks(const GpuFacts &facts, int64_t threads, int64_t registers, int64_t shared_bytes) {
+    constexpr int64_t unit = 256;
+    const int64_t warps = (threads + GpuFacts::warp - 1) / GpuFacts::warp;
+    const int64_t of_warp = (registers * GpuFacts::warp + unit - 1) / unit * unit;
+    int64_t blocks = std::min(facts.blocks, facts.threads / (warps * GpuFacts::warp));
+    if (of_warp > 0) blocks = std::min(blocks, facts.registers / (warps * of_warp));
+    if (shared_bytes + facts.reserved > 0)
+        blocks = std::min(blocks, facts.shared_of_all / (shared_bytes + facts.reserved));
+    return blocks;
 }
 
 ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t wanted) {

@@ -15,11 +15,18 @@ struct GpuFacts {
     int64_t multiprocessors = 80;
     int64_t threads = 2048;                       // of a multiprocessor, at most
     int64_t registers = 65536;                    // of a multiprocessor
+    int64_t blocks = 32;                          // of a multiprocessor, at most
+    int64_t shared_of_all = 96 << 10;             // bytes of a multiprocessor
+    int64_t reserved = 0;                         // of these, what each block takes beside its own
     int64_t shared_bytes = 48 << 10;              // of a block, without asking for more
     static constexpr int64_t warp = 32;           // threads that run in step
     static constexpr int64_t most_threads = 256;  // of a block of ours: with 255 registers each they fit
 };
 GpuFacts gpu_facts(const Target &target);
+
+// How many blocks of so many threads are on a multiprocessor at once, by what they take of it: registers are given to
+// warps 256 at a time.
+int64_t resident_blocks(const GpuFacts &facts, int64_t threads, int64_t registers, int64_t shared_bytes);
 
 // The threads of a block along channels, along a row and along a column.
 struct ThreadBlock {

@@ -2,6 +2,8 @@
 // beside it.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -13,15 +15,28 @@
 
 namespace convc {
 
+// A function of a GPU's code as a kernel starts it; -1: known at run time only.
+struct DeviceLaunch {
+    std::string function;
+    std::array<int64_t, 3> blocks{-1, -1, -1}, threads{-1, -1, -1};
+    int64_t shared_bytes = -1;  // of a block, given at the launch
+};
+
+// What the driver of a GPU is given for a group of stages: PTX, or OpenCL C.
+struct DeviceCode {
+    std::string text;
+    std::vector<DeviceLaunch> launches;
+};
+
 // Human-readable forms of the same code, made only when asked for.
 struct Listings {
     bool assembly = false;  // what --emit asm writes
     bool llvm = false;
     bool stmt = false;
     bool stmt_html = false;
-    bool device = false;                       // of a GPU: what its driver is given
+    bool device = false;
     std::map<std::string, std::string> texts;  // "asm", "llvm", "stmt", "stmt_html" -> text
-    std::vector<std::string> device_code;      // of each group of stages: PTX, or OpenCL C
+    std::vector<DeviceCode> device_code;       // of each group of stages
 };
 
 // Compiles. `symbol` is the C name and prefix of every symbol. Thread-safe. A failure of Halide's or LLVM's comes back

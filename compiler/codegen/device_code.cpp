@@ -54,6 +54,40 @@ private:
     std::map<std::string, std::string> names_;
 };
 
+// halide_cuda_run(state, "name", blocks along x, y and z, threads along x, y and z, bytes of shared memory, ...).
+class Launches : public Halide::Internal::IRVisitor {
+public:
+    const std::vector<DeviceLaunch> &all() const { return all_; }
+
+private:
+    using IRVisitor::visit;
+
+    void visit(const Call *op) override {
+        IRVisitor::visit(op);
+        constexpr size_t numbers = 7;
+        if (op->name.rfind("halide_", 0) != 0 || !ends_with(op->name, "_run")) return;
+        for (size_t i = 0; i + numbers < op->args.size(); i++) {
+            const auto *name = op->args[i].as<StringImm>();
+            if (!name) continue;
+            const auto number = [&](size_t at) {
+                return Halide::Internal::as_const_int(Halide::Internal::simplify(op->args[i + at])).value_or(-1);
+            };
+            all_.push_back(
+                {name->value, {number(1), number(2), number(3)}, {number(4), number(5), number(6)}, number(7)});
+        }
+    }
+
+    std::vector<DeviceLaunch> all_;
+};
+
+std::string device_text(const Halide::Module &module) {
+    std::string text;
+    for (const auto &buffer : module.buffers()) {
+        if (holds_device_code(buffer)) text.append(static_cast<const char *>(buffer.data()), buffer.size_in_bytes());
+    }
+    return text.substr(0, text.find('\0'));
+}
+
 bool is_part_of_name(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
 }
@@ -97,18 +131,16 @@ Halide::Buffer<> buffer_of(const std::string &name, const std::string &text) {
 
 }  // namespace
 
-std::string device_code(const Halide::Module &module) {
-    std::string text;
-    for (const auto &buffer : module.buffers()) {
-        if (holds_device_code(buffer)) text.append(static_cast<const char *>(buffer.data()), buffer.size_in_bytes());
-    }
-    return text.substr(0, text.find('\0'));
+DeviceCode device_code(const Halide::Module &module) {
+    Launches launches;
+    for (const auto &function : module.functions()) function.body.accept(&launches);
+    return {device_text(module), launches.all()};
 }
 
 Halide::Module with_stable_device_names(const Halide::Module &module, const std::string &prefix) {
     Renaming collecting(prefix, 0);
     for (const auto &function : module.functions()) collecting.mutate(function.body);
-    std::string text = with_names(device_code(module), collecting.names());
+    std::string text = with_names(device_text(module), collecting.names());
     if (text.find(".visible .entry") != std::string::npos) text = without_comments(text);
     Renaming renaming(prefix, static_cast<int>(text.size()) + 1);
     Halide::Module stable(module.name(), module.target());

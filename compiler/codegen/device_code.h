@@ -6,10 +6,13 @@
 
 #include <string>
 
+#include "compiler/codegen/codegen.h"
+
 namespace convc {
 
-// What the driver of a GPU compiles for it, as Halide puts it into the object: PTX or OpenCL C; "" without any.
-std::string device_code(const Halide::Module &module);
+// What the driver of a GPU compiles for it, as Halide puts it into the object, and how it is started; no text without
+// any.
+DeviceCode device_code(const Halide::Module &module);
 
 // The same module, its device functions called PREFIX_0, PREFIX_1 ... in the order in which they are started, and its
 // PTX without comments. Halide's names count up over the life of a process, and equal kernels are to be equal bytes.

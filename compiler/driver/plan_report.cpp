@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "compiler/driver/device_report.h"
 #include "schedules/schedule_table.h"
 #include "schedules/vector_width.h"
 
@@ -124,7 +125,13 @@ ordered_json stages_json(int first, int count) {
 std::string plan_text(const Result<Plan> &plan, const Target &target) {
     if (!plan) return fmt::format("plan for {}\n  none: {}\n", target.full_name(), plan.error().message);
     std::string text = fmt::format("plan for {} ({})\n", target.full_name(), plan->origin_name());
-    for (const PlannedGroup &planned : plan->groups) text += group_text(*plan, planned);
+    const DeviceReport device = device_report(*plan);
+    for (size_t i = 0; i < plan->groups.size(); i++) {
+        text += group_text(*plan, plan->groups[i]);
+        if (i >= device.groups.size()) continue;
+        for (const DeviceUse &use : device.groups[i]) text += fmt::format("    {}\n", use.text());
+    }
+    if (!device.unknown.empty()) text += fmt::format("  {}\n", device.unknown);
     return text;
 }
 
@@ -132,7 +139,12 @@ ordered_json plan_json(const Result<Plan> &plan, const Target &target) {
     if (!plan) return {{"target", target.full_name()}, {"refusal", plan.error().message}};
     ordered_json object{
         {"target", target.full_name()}, {"origin", plan->origin_name()}, {"groups", ordered_json::array()}};
-    for (const PlannedGroup &planned : plan->groups) object["groups"].push_back(group_json(*plan, planned));
+    const DeviceReport device = device_report(*plan);
+    for (size_t i = 0; i < plan->groups.size(); i++) {
+        object["groups"].push_back(group_json(*plan, plan->groups[i]));
+        if (i >= device.groups.size()) continue;
+        for (const DeviceUse &use : device.groups[i]) object["groups"].back()["device"].push_back(use.json());
+    }
     return object;
 }
 

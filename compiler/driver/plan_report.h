@@ -14,11 +14,13 @@ namespace convc {
 std::string stages_text(int first, int count);
 nlohmann::ordered_json stages_json(int first, int count);
 
-// `plan` is what the planner said of the layer for this target: a plan, or why there is none.
+// `plan` is what the planner said of the layer for this target: a plan, or why there is none. What its code takes of a
+// GPU is compiled for it.
 std::string plan_text(const Result<Plan> &plan, const Target &target);
 
 // {target, origin, groups [{stages, schedule, knobs [{name, value, low, high, meaning}], notes
-// [text], considered [{algorithm, taken, reason}]}]}; or {target, refusal}
+// [text], considered [{algorithm, taken, reason}]}]}; or {target, refusal}. For CUDA, where ptxas is installed, a group
+// has `device` [{function, threads, registers, shared_bytes, spilled_bytes, resident_blocks, occupancy}] too.
 nlohmann::ordered_json plan_json(const Result<Plan> &plan, const Target &target);
 
 }  // namespace convc

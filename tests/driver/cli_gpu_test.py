@@ -1,5 +1,6 @@
 """Targets for GPUs on the command line, and libraries with kernels for them, on a machine with or without a device."""
 
+import json
 import unittest
 
 from convc_cli import CliTest
@@ -92,6 +93,23 @@ class Gpu(CliTest):
             self.assertIn(said, self.convc("compile", "net.conv", "--target", targets, "-o", "out", status=2)[1])
         self.write("names.conv", FILE + "layer mix_cuda(x: f32 nhwc[1, 4, 4, 8]) = conv(8, 1x1)\n")
         self.assertIn("mix_cuda", self.convc("check", "names.conv", status=1)[1])
+
+    def test_the_plan_says_what_the_code_takes(self):
+        self.write("net.conv", FILE)
+        self.write("ptxas", "#!/bin/sh\ncat >&2 <<END\nCompiling entry function 'convc_up_run0_0' for 'sm_80'\n"
+                            "0 bytes stack frame, 8 bytes spill stores\nUsed 40 registers\nEND\n").chmod(0o755)
+        plan = ["explain", "net.conv:up", "--plan", "--target", "cuda-sm_80"]
+        self.environment["CONVC_PTXAS"] = str(self.folder / "ptxas")
+        said = self.convc(*plan)[0]
+        self.assertIn("convc_up_run0_0: 40 registers a thread, 8 bytes spilled", said)
+        self.assertRegex(said, "a multiprocessor holds [0-9]+ blocks? of [0-9]+ threads, [0-9]+ % of its threads")
+        device = json.loads(self.convc(*plan, "--json")[0])["plan"]["groups"][0]["device"][0]
+        self.assertEqual((device["registers"], device["spilled_bytes"]), (40, 8))
+        self.write("ptxas", "#!/bin/sh\necho 'no such capability' >&2\nexit 1\n")
+        self.assertIn("failed: no such capability", self.convc(*plan)[0])
+        self.environment["CONVC_PTXAS"] = str(self.folder / "missing")
+        self.assertIn("no ptxas is installed", self.convc(*plan)[0])
+        self.assertNotIn("ptxas", self.convc("explain", "net.conv:up", "--plan", "--target", "opencl")[0])
 
     def test_pinned_schedules_are_for_their_target(self):
         line = 'schedule up on "cuda-sm_80" = gpu_transposed(vector=4, columns=1, channel_threads=2, column_threads=4, ' \

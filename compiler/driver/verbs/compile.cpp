@@ -170,11 +170,11 @@ void add_listings(const CompileJob &job, std::vector<OutputFile> &files) {
         files.push_back({job.symbol + std::string(suffix), text->second});
     }
     // A file for each group of stages: a driver takes them one by one.
-    const std::vector<std::string> &device = job.listings.device_code;
+    const std::vector<DeviceCode> &device = job.listings.device_code;
     const char *suffix = job.plan->target.gpu == Gpu::cuda ? "ptx" : "cl";
     for (size_t i = 0; i < device.size() && job.plan->target.on_gpu(); i++) {
         const std::string group = device.size() > 1 ? fmt::format("{}.", i) : "";
-        files.push_back({fmt::format("{}.{}{}", job.symbol, group, suffix), device[i]});
+        files.push_back({fmt::format("{}.{}{}", job.symbol, group, suffix), device[i].text});
     }
 }
 
