@@ -5,18 +5,19 @@
 // XNNPACK needs 2.0, oneDNN 1.25). The vector runs over channels where they lie densely, and over pixels where they do
 // not: in channels-first layouts and where there are fewer channels than lanes.
 //
-// Where the vector runs over pixels, rows are short of vectors (one of 8 lanes and its shifted neighbour make up a row
-// of 14), and a sum of one accumulator waits for every multiply-add: there the register tile may hold several rows.
+// Where the vector runs over pixels, rows are short of vectors (a row of 14 takes one of 16 lanes that reaches past its
+// end, or two of 8 that overlap), and a sum of one accumulator waits for every multiply-add: there the register tile may
+// hold several rows.
 //
 // Padding. With zeros and vectors of channels, no padded copy: rows outside are left out of the reduction, so are
 // columns outside under a whole tile, and the select that guards the others stands in the first and last tile of a row
 // only (Halide's loop partitioning, by likely()). Elsewhere the border is a strip in the workspace: where channels are
-// planes apart (a plane at a time, or the rows of a row of register tiles where those of the next share few, which
-// stay in L1: 3x3 stride 2 at 112 x 112 0.088 -> 0.075 ms; under a stride, columns copied apart into even and odd ones
-// save the kernel its shuffles, and cost as much); for constant weights, which become literals without the zero
-// taps, since the unrolled taps would multiply the border code; where the border is anything but zeros; and where
-// extents are known at run time only: there a task is a tile of constant size, and its strip reaches past the end of
-// the input where the tile does.
+// planes apart (several small planes at a time, filled with the border and copied into (padding.h); a large one, or the
+// rows of a row of register tiles where those of the next share few, which stay in L1: 3x3 stride 2 at 112 x 112 0.088
+// -> 0.075 ms; under a stride, columns copied apart into even and odd ones save the kernel its shuffles, and cost as
+// much); for constant weights, which become literals without the zero taps, since the unrolled taps would multiply the
+// border code; where the border is anything but zeros; and where extents are known at run time only: there a task is a
+// tile of constant size, and its strip reaches past the end of the input where the tile does.
 //
 // Where pixels lie a multiple of 512 bytes apart, those of a row share few sets of L1, and their vectors drive each
 // other out before the next row reads them: with many taps, or rows far apart, a task may first copy a vector of

@@ -332,7 +332,8 @@ bool fills_planes(const StageGroup &group, const Target &target) {
 
 int64_t planes_at_a_time(const StageGroup &group, int64_t channels, const Target &target) {
     if (group.stage(0).multiplier() > 1) return 1;
-    int64_t planes = std::clamp<int64_t>(target.l1_bytes / 4 / plane_bytes(group), 1, channels);
+    const int64_t fitting = target.l1_bytes / 4 / std::max<int64_t>(plane_bytes(group), 1);
+    int64_t planes = std::clamp<int64_t>(fitting, 1, std::max<int64_t>(channels, 1));
     while (channels % planes != 0) planes--;
     return planes;
 }

@@ -90,16 +90,15 @@ std::vector<Knob> knobs(const StageGroup &whole, const Target &) {
     const StageGroup group = convolution_of(whole);
     const Stage &stage = group.stage(0);
     const View output = grouped_output(group);
-    return with_stages_knob(
-        whole,
-        {{"vector", "neighbouring output channels of a thread", 1, 4},
-         {"columns", "neighbouring pixels of a row of a thread", 1, most_along(output, view_width, 16)},
-         {"rows", "rows of pixels of a thread", 1, most_along(output, view_height, 8)},
-         {"channel_threads", "threads of a block along channels", 1, GpuFacts::most_threads},
-         {"column_threads", "threads of a block along a row of pixels", 1, GpuFacts::most_threads},
-         {"row_threads", "threads of a block along rows", 1, GpuFacts::most_threads},
-         {"unroll", "input channels in one turn of the inner loop", 1, std::min<int64_t>(input_channels(stage), 8)},
-         {"shared_taps", "1: the taps of a row share the inputs they load; 2: all taps of a plane", 0, 2}});
+    std::vector<Knob> all{
+        {"vector", "neighbouring output channels of a thread", 1, 4},
+        {"columns", "neighbouring pixels of a row of a thread", 1, most_along(output, view_width, 16)},
+        {"rows", "rows of pixels of a thread", 1, most_along(output, view_height, 8)}};
+    for (const Knob &knob : thread_knobs()) all.push_back(knob);
+    all.push_back(
+        {"unroll", "input channels in one turn of the inner loop", 1, std::min<int64_t>(input_channels(stage), 8)});
+    all.push_back({"shared_taps", "1: the taps of a row share the inputs they load; 2: all taps of a plane", 0, 2});
+    return with_stages_knob(whole, all);
 }
 
 std::optional<Conflict> conflict(const KernelRequest &whole) {

@@ -60,6 +60,12 @@ bool channels_lie_densely(const View &activation) {
     return (channel.extent > 1 ? channel : group).stride == 1 || activation[view_width].stride != 1;
 }
 
+std::vector<Knob> thread_knobs() {
+    return {{"channel_threads", "threads of a block along channels", 1, GpuFacts::most_threads},
+            {"column_threads", "threads of a block along a row of pixels", 1, GpuFacts::most_threads},
+            {"row_threads", "threads of a block along rows", 1, GpuFacts::most_threads}};
+}
+
 std::optional<Conflict> block_conflict(const Schedule &schedule) {
     int64_t threads = 1;
     for (const char *name : {"channel_threads", "column_threads", "row_threads", "split"}) {

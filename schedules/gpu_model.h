@@ -41,6 +41,9 @@ ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t
 // Whether channels of neighbouring pixels lie further apart than those of one pixel.
 bool channels_lie_densely(const View &activation);
 
+// The threads of a block as knobs.
+std::vector<Knob> thread_knobs();
+
 // Why a block is impossible: more threads than most_threads.
 std::optional<Conflict> block_conflict(const Schedule &schedule);
 

@@ -27,9 +27,7 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
 }
 
 std::vector<Knob> knobs(const StageGroup &, const Target &) {
-    return {{"channel_threads", "threads of a block along channels", 1, GpuFacts::most_threads},
-            {"column_threads", "threads of a block along a row of pixels", 1, GpuFacts::most_threads},
-            {"row_threads", "threads of a block along rows", 1, GpuFacts::most_threads}};
+    return thread_knobs();
 }
 
 std::optional<Conflict> conflict(const KernelRequest &request) {

@@ -57,13 +57,13 @@ int64_t most_along(const View &positions, ViewAxis axis, int64_t most) {
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &) {
     const View positions = positions_view(group);
-    return {{"vector", "neighbouring output channels of a thread", 1, 4},
-            {"columns", "neighbouring positions of a row of a thread", 1, most_along(positions, view_width, 16)},
-            {"channel_threads", "threads of a block along channels", 1, GpuFacts::most_threads},
-            {"column_threads", "threads of a block along a row of positions", 1, GpuFacts::most_threads},
-            {"row_threads", "threads of a block along rows", 1, GpuFacts::most_threads},
-            {"unroll", "input channels in one turn of the inner loop", 1,
-             std::min<int64_t>(input_channels(group.stage(0)), 8)}};
+    std::vector<Knob> all{
+        {"vector", "neighbouring output channels of a thread", 1, 4},
+        {"columns", "neighbouring positions of a row of a thread", 1, most_along(positions, view_width, 16)}};
+    for (const Knob &knob : thread_knobs()) all.push_back(knob);
+    all.push_back({"unroll", "input channels in one turn of the inner loop", 1,
+                   std::min<int64_t>(input_channels(group.stage(0)), 8)});
+    return all;
 }
 
 std::optional<Conflict> conflict(const KernelRequest &request) {

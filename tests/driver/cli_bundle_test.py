@@ -93,6 +93,31 @@ class Bundles(BundleTest):
         self.assertEqual(lines.count("f32 nhwc[1, 6, 6, 8] -> conv(24, 1x1) + bias"), 6)
         self.assertEqual(len(set(lines)), 4)
 
+    def test_candidates_for_a_gpu_are_measured_on_it(self):
+        """OpenCL runs them on the CPU where PoCL is. Without a device there is nothing to write down."""
+        self.write_bundle("layer a(x: f32 nhwc[1, 5, 6, 3]) = conv(4, 3x3, pad=1) + bias + relu\n", trials=3, target="opencl")
+        if json.loads(self.convc("doctor", "--json")[0])["opencl"].startswith("OpenCL:"):
+            self.skipTest("no OpenCL device")
+        self.run_program()
+        records = self.records()
+        self.assertEqual({record["outcome"] for record in records}, {"measured"}, records)
+        self.assertEqual({record["target"] for record in records}, {"opencl"})
+        self.assertEqual(len(records), 3)
+        self.convc("db", "import", "trials.db", "out/results.jsonl")
+        # What computes something else is found out.
+        self.edit("candidates.c", lambda table: re.sub(r"samples_0_0\[\] = \{\n    \{0, [^,]*,", "samples_0_0[] = {\n    {0, 1e6,", table))
+        self.build()
+        self.run_program("--results", "wrong.jsonl", status=1)
+        self.assertEqual(self.records("wrong.jsonl")[0]["outcome"], "wrong")
+
+    def test_without_a_driver_nothing_is_measured(self):
+        self.write_bundle("layer a(x: f32 nhwc[1, 5, 6, 3]) = conv(4, 1x1)\n", trials=2, target="cuda-sm_80")
+        if os.path.exists("/dev/nvidiactl"):
+            self.skipTest("this machine has a driver")
+        said = self.run_program(status=3)[1]
+        self.assertIn("this machine does not run code for cuda-sm_80", said)
+        self.assertEqual(self.records(), [])
+
     def test_results_go_into_a_database(self):
         if subprocess.run([CONVC, "db", "--help"], capture_output=True, check=False).returncode != 0:
             self.skipTest("this convc has no `db`")

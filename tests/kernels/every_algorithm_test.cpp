@@ -111,7 +111,8 @@ protected:
 };
 
 TEST_P(EveryAlgorithm, AgreesWithTheOthersAtEveryTail) {
-    for (const Tail &tail : some_of(all_tails(), 12)) compare_all(tail);
+    const size_t tails = target_.on_gpu() ? 4 : 12;  // PoCL compiles for a second a kernel
+    for (const Tail &tail : some_of(all_tails(), tails)) compare_all(tail);
     compare_all({{}, 1, 1});
 }
 

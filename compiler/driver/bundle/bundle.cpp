@@ -202,8 +202,10 @@ std::string script_of(const Target &target) {
         "# Builds ./{} of this bundle. CC is a C compiler for {}; nothing else is needed.\n"
         "set -e\n"
         "cd \"$(dirname \"$0\")\"\n"
-        "${{CC:-cc}} -std=c99 -O2 -I. {} trial.c {} {} -pthread -lm -o {}\n",
-        program_file, target.name(), driver_file, table_file, library_file, program_file);
+        "${{CC:-cc}} -std=c99 -O2 -I.{} {} trial.c {} {} -pthread -lm{} -o {}\n",
+        program_file, target.on_gpu() ? target.architecture() : target.name(),
+        target.on_gpu() ? (target.gpu == Gpu::cuda ? " -DBUNDLE_CUDA" : " -DBUNDLE_OPENCL") : "", driver_file,
+        table_file, library_file, target.on_gpu() ? " -ldl" : "", program_file);
 }
 
 // Another's files are not to be written over.
@@ -237,14 +239,16 @@ Status write_folder(const std::vector<BundlePart> &parts, const BundleOptions &o
     if (!library) return library.error();
     const std::string script = script_of(options.target);
     const std::string table = table_source(parts, options.target, build_identity());
-    const std::array<std::pair<const char *, std::string_view>, 8> files{{{driver_file, bundle_driver_text},
-                                                                          {"trial.c", bundle_trial_text},
-                                                                          {"trial.h", bundle_trial_header_text},
-                                                                          {"bundle_table.h", bundle_table_header_text},
-                                                                          {"convc/convc.h", convc_header_text},
-                                                                          {script_file, script},
-                                                                          {library_file, *library},
-                                                                          {table_file, table}}};
+    const std::array<std::pair<const char *, std::string_view>, 10> files{{{driver_file, bundle_driver_text},
+                                                                           {"trial.c", bundle_trial_text},
+                                                                           {"trial.h", bundle_trial_header_text},
+                                                                           {"bundle_table.h", bundle_table_header_text},
+                                                                           {"convc/convc.h", convc_header_text},
+                                                                           {"convc/gpu.h", convc_gpu_header_text},
+                                                                           {"device.h", bundle_device_header_text},
+                                                                           {script_file, script},
+                                                                           {library_file, *library},
+                                                                           {table_file, table}}};
     if (Status status = make_directory(options.folder); !status) return status;
     // An earlier bundle is none any more, until all of this one is there.
     for (const char *file : {program_file, table_file}) {

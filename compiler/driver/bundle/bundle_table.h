@@ -74,6 +74,7 @@ typedef struct bundle_layer {
 /* Defined by candidates.c. */
 extern const char *const bundle_target; /* without the number of threads */
 extern const int bundle_threads;        /* that the candidates were chosen for; 0: any */
+extern const int bundle_on_gpu;         /* then no number of threads counts */
 extern const char *const bundle_build;  /* what compiled them */
 extern const bundle_layer bundle_layers[];
 extern const int bundle_layer_count;

@@ -270,7 +270,11 @@ static void print_json(FILE *to, const char *name, const char *text) {
 /* How the line of a trial begins: what makes it another than others. */
 static void print_key(FILE *to, const results *all, const bundle_layer *layer, const bundle_candidate *candidate) {
     char target[320];
-    snprintf(target, sizeof target, "%s %dt", bundle_target, all->threads);
+    if (bundle_on_gpu) {
+        snprintf(target, sizeof target, "%s", bundle_target);
+    } else {
+        snprintf(target, sizeof target, "%s %dt", bundle_target, all->threads);
+    }
     fputc('{', to);
     print_json(to, "layer", layer->line);
     print_json(to, "target", target);

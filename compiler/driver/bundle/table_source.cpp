@@ -100,6 +100,7 @@ std::string table_source(const std::vector<BundlePart> &parts, const Target &tar
     print(text, "#include <math.h>\n#include <stddef.h>\n\n#include \"bundle_table.h\"\n\n");
     print(text, "const char *const bundle_target = {};\n", quoted(any_threads.full_name()));
     print(text, "const int bundle_threads = {};\n", target.threads);
+    print(text, "const int bundle_on_gpu = {:d};\n", target.on_gpu());
     print(text, "const char *const bundle_build = {};\n", quoted(build));
     for (const BundlePart &part : parts) print_kernels(text, part);
     for (size_t i = 0; i < parts.size(); i++) {

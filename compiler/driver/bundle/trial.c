@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device.h"
+
 double monotonic_seconds(void) {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
@@ -50,14 +52,15 @@ static void *new_memory_or_null(size_t bytes) {
     return bytes > 0 ? new_memory(bytes) : NULL;
 }
 
-/* Everything that one call needs. */
+/* Everything that one call needs: where it finds its tensors, and the output where this program finds it. */
 typedef struct call {
     const bundle_layer *layer;
     const convc_kernel_info *info;
     int allowance;
-    float *const *inputs;
-    void *packed;
+    const float *const *inputs;
+    const void *packed;
     void *workspace;
+    float *computed;
     float *output;
 } call;
 
@@ -72,23 +75,50 @@ static float **new_tensors(const bundle_layer *layer, int integers) {
 }
 
 static void check_code(const char *function, int code) {
-    if (code == CONVC_ERROR_TARGET) fail(BUNDLE_WRONG_MACHINE, "this CPU does not run code for %s", bundle_target);
-    if (code != CONVC_OK) fail("wrong", "%s of the kernel failed with code %d", function, code);
+    if (device_is_missing(code))
+        fail(BUNDLE_WRONG_MACHINE, "this machine does not run code for %s%s", bundle_target, device_error());
+    if (code != CONVC_OK) fail("wrong", "%s of the kernel failed with code %d%s", function, code, device_error());
+}
+
+/* Where a kernel finds what lies in memory. */
+static void *held(void *memory, size_t bytes) {
+    void *there = NULL;
+    check_code("memory for a call", device_hold(memory, bytes, &there));
+    return there;
+}
+
+static const float **held_inputs(const bundle_layer *layer, float **tensors) {
+    const float **inputs = (const float **)new_memory((size_t)layer->input_count * sizeof *inputs);
+    for (int i = 0; i < layer->input_count; i++) {
+        inputs[i] = held(tensors[i], (size_t)layer->tensors[i].elements * sizeof(float));
+    }
+    return inputs;
 }
 
 static call new_call(const bundle_layer *layer, const bundle_candidate *candidate, float **tensors) {
-    call made = {layer, candidate->info(), candidate->allowance, tensors, NULL, NULL, NULL};
-    made.packed = new_memory_or_null(made.info->packed_bytes);
-    made.workspace = new_memory_or_null(made.info->workspace(layer->extents));
-    made.output = new_memory((size_t)layer->output_elements * sizeof(float));
+    call made = {layer, candidate->info(), candidate->allowance, held_inputs(layer, tensors), NULL, NULL, NULL, NULL};
+    const size_t packed_bytes = made.info->packed_bytes, workspace_bytes = made.info->workspace(layer->extents);
+    const size_t output_bytes = (size_t)layer->output_elements * sizeof(float);
+    void *packed = new_memory_or_null(packed_bytes);
     const float *const *parameters = (const float *const *)tensors + layer->input_count;
-    check_code("packing", made.info->pack(layer->parameter_count > 0 ? parameters : NULL, made.packed));
+    check_code("packing", made.info->pack(layer->parameter_count > 0 ? parameters : NULL, packed));
+    made.packed = held(packed, packed_bytes);
+    made.workspace = held(new_memory_or_null(workspace_bytes), workspace_bytes);
+    made.output = new_memory(output_bytes);
+    made.computed = held(made.output, output_bytes);
     return made;
 }
 
+/* On a GPU, the work is done when device_wait() returns. */
 static int run(const call *c) {
-    const float *const *inputs = (const float *const *)c->inputs;
-    return c->info->run(c->layer->extents, inputs, c->packed, c->output, c->workspace);
+    return device_run(c->info, c->layer->extents, c->inputs, c->packed, c->computed, c->workspace);
+}
+
+static void compute(const call *c) {
+    check_code("a call", run(c));
+    check_code("a call", device_wait());
+    check_code("reading the output",
+               device_fetch(c->output, c->computed, (size_t)c->layer->output_elements * sizeof(float)));
 }
 
 static int is_right(double got, double expected, double allowed) {
@@ -144,17 +174,18 @@ static void check_output(const call *own, const call *standard, const bundle_spe
 static double time_batch(const call *c, int batch) {
     const double begin = monotonic_seconds();
     for (int i = 0; i < batch; i++) run(c);
+    device_wait();
     return (monotonic_seconds() - begin) / batch;
 }
 
-/* The minimum over some 20 ms, once caches, threads and clock are warm. A batch takes 5 us at least: 200 times a
- * reading of the clock. */
+/* The minimum over some 20 ms, once caches, threads and clock are warm. A batch takes so long that it does not matter
+ * what reading the clock takes, or waiting for a device. */
 static double time_call(const call *c) {
     const double budget = 20e-3;
     double begin = monotonic_seconds();
     double least = time_batch(c, 1);
     for (int i = 0; i < 1000 && monotonic_seconds() - begin < budget / 2; i++) least = fmin(least, time_batch(c, 1));
-    const int batch = (int)fmin(1 + 5e-6 / fmax(least, 1e-9), 1e4);
+    const int batch = (int)fmin(1 + DEVICE_BATCH_SECONDS / fmax(least, 1e-9), 1e4);
     begin = monotonic_seconds();
     for (int i = 0; i < 5 || monotonic_seconds() - begin < budget; i++) least = fmin(least, time_batch(c, batch));
     return fmax(least, 1e-9);
@@ -183,8 +214,8 @@ void make_trial(const bundle_layer *layer, const bundle_candidate *candidate, do
         float **tensors = new_tensors(layer, specimen->integers);
         standard = new_call(layer, &layer->candidates[0], tensors);
         own = new_call(layer, candidate, tensors);
-        check_code("a call", run(&standard));
-        check_code("a call", run(&own));
+        compute(&standard);
+        compute(&own);
         check_output(&own, &standard, specimen);
     }
     made.workspace = (int64_t)own.info->workspace(layer->extents);
