@@ -8,6 +8,7 @@ namespace convc {
 Algorithm chain_algorithm();
 Algorithm depthwise_algorithm();
 Algorithm direct_algorithm();
+Algorithm dot_algorithm();
 Algorithm grouped_algorithm();
 Algorithm shuffle_algorithm();
 Algorithm transposed_algorithm();

@@ -6,8 +6,8 @@
 // not: in channels-first layouts and where there are fewer channels than lanes.
 //
 // Where the vector runs over pixels, rows are short of vectors (a row of 14 takes one of 16 lanes that reaches past its
-// end, or two of 8 that overlap), and a sum of one accumulator waits for every multiply-add: there the register tile may
-// hold several rows.
+// end, or two of 8 that overlap), and a sum of one accumulator waits for every multiply-add: there the register tile
+// may hold several rows.
 //
 // Padding. With zeros and vectors of channels, no padded copy: rows outside are left out of the reduction, so are
 // columns outside under a whole tile, and the select that guards the others stands in the first and last tile of a row

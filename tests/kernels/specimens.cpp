@@ -18,6 +18,9 @@ LayerBuilder pointwise(int64_t height, int64_t width) {
 LayerBuilder dense(int64_t height, int64_t width) {
     return LayerBuilder(test::nhwc(1, height, width, 5)).conv(19, square(3, 1, 1));
 }
+LayerBuilder few_channels(int64_t height, int64_t width) {
+    return LayerBuilder(test::nhwc(1, height, width, 40)).conv(2, square(3, 1, 1));
+}
 LayerBuilder channels_first(int64_t height, int64_t width) {
     return LayerBuilder(tensor(Layout::nchw, 2, {height, width}, 3)).conv(18, square(3, 1, 1));
 }
@@ -92,6 +95,7 @@ int64_t clamped(int64_t value, const Knob &knob) {
 const std::vector<Specimen> &specimens() {
     static const std::vector<Specimen> all{{"Pointwise", pointwise},
                                            {"Dense", dense},
+                                           {"FewChannels", few_channels},
                                            {"ChannelsFirst", channels_first},
                                            {"StridedAndGrouped", strided_and_grouped},
                                            {"ManyGroups", many_groups},

@@ -1,0 +1,295 @@
+// dot: convolution to few output channels, with vectors that run over the input channels.
+//
+// Idea. Where a group has fewer output channels than a vector has lanes, vectors of outputs stay nearly empty: one lane
+// of 16 for the single channel of a saliency map, a depth map or a discriminator's verdict. But an output is a dot
+// product over taps and input channels, and these are many and lie side by side in channels-last layouts. So a vector
+// holds neighbouring input channels here, inputs and weights are both loaded whole, and the lanes of a sum are added
+// once at the end. A register tile of `channels` x `columns` outputs loads `channels` + `columns` vectors for
+// `channels` * `columns` multiply-adds; `vectors` sums an output, of different input channels, keep both multipliers
+// busy where the tile is small. 3x3 of 64 channels to one at 112 x 112 takes 0.38 ms in direct.
+//
+// Padding. With zeros, no padded copy, as in depthwise.cpp: rows outside are left out of the reduction, and the select
+// that guards columns outside stands in the first and last tile of a row only. Else the border is a strip in the
+// workspace.
+#include <algorithm>
+
+#include "schedules/algorithms.h"
+#include "schedules/direct_schedule.h"
+#include "schedules/group_generator.h"
+#include "schedules/machine_model.h"
+#include "schedules/padding.h"
+#include "schedules/parallel_parts.h"
+#include "schedules/single_stage.h"
+#include "schedules/vector_width.h"
+#include "schedules/winograd_schedule.h"
+
+namespace convc {
+namespace {
+
+using Halide::Expr;
+using Halide::Func;
+using Halide::RDom;
+using Halide::TailStrategy;
+using Halide::Var;
+
+constexpr int64_t most_channels = 4;     // in a register tile
+constexpr int64_t independent_sums = 8;  // two multiply-adds a cycle, each done after 4
+constexpr double adding_lanes = 10;      // cycles an output
+
+// ---- applicability
+
+// Lanes of a vector of input channels: as many as divide them.
+int64_t lanes_of(const Stage &stage, const Target &target) {
+    int64_t lanes = target.vector_lanes();
+    while (input_channels(stage) % lanes != 0) lanes /= 2;
+    return lanes;
+}
+
+std::optional<std::string> refusal(const StageGroup &group, const Target &target) {
+    if (auto reason = general_refusal(group)) return reason;
+    const Stage &stage = group.stage(0);
+    if (stage.kind != StageKind::convolution || is_depthwise(stage)) return "sums over several input channels";
+    if (stage.weights) return "takes no constant weights";
+    if (group.input().has_runtime_extent()) return "needs every extent when it is compiled";
+    if (activation_view(group.input(), stage.groups, false)[view_channel].stride != 1)
+        return "needs the input's channels side by side";
+    if (lanes_of(stage, target) < 4) return "needs input channels that divide into vectors";
+    return std::nullopt;
+}
+
+// ---- knobs, default, model
+
+struct Tile {
+    int64_t vectors, channels, columns;
+
+    explicit Tile(const Schedule &schedule)
+        : vectors(*schedule.knob("vectors")),
+          channels(*schedule.knob("channels")),
+          columns(*schedule.knob("columns")) {}
+};
+
+std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    const View output = grouped_output(group);
+    return {{"vectors", "sums of an output, each of a vector of input channels", 1,
+             std::min<int64_t>(input_channels(stage) / lanes_of(stage, target), independent_sums)},
+            {"channels", "output channels in the register tile", 1,
+             std::min<int64_t>(group_channels(stage), most_channels)},
+            {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 28)},
+            {"parts", "parallel parts of the outermost spatial axis", 1, output[parallel_axis(output)].extent}};
+}
+
+std::optional<Conflict> conflict(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const Tile tile(request.schedule);
+    if (tile.vectors * (tile.channels * tile.columns + tile.channels) + 1 > request.target.vector_registers())
+        return Conflict{ConflictKind::registers, "the tile's sums and weights exceed the vector registers"};
+    if (input_channels(stage) % (tile.vectors * lanes_of(stage, request.target)) != 0)
+        return Conflict{ConflictKind::division, "vectors does not divide the vectors of input channels"};
+    if (group_channels(stage) % tile.channels != 0)
+        return Conflict{ConflictKind::division, "channels does not divide the output channels of a group"};
+    if (!has_padding(stage) || pads_with_zeros(stage)) return std::nullopt;
+    const auto outputs = outputs_of_part(grouped_output(request.group), *request.schedule.knob("parts"));
+    return conflict_of(ConflictKind::memory, strip_refusal(stage, outputs, input_channels(stage)));
+}
+
+// Modelled cycles of an output: loads and multiply-adds of a step, two each a cycle, or what a sum waits for the one
+// before; the lanes; what storing it takes.
+double output_cycles_of(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const Tile tile(request.schedule);
+    const double turns = request.target.splits_vectors() ? 2 : 1, latency = 4;
+    const auto sums = static_cast<double>(tile.channels * tile.columns), vectors = static_cast<double>(tile.vectors);
+    const double step = std::max(
+        {vectors * sums * turns / 2, vectors * static_cast<double>(tile.channels + tile.columns) * turns / 2, latency});
+    const double steps = static_cast<double>(input_channels(stage) * stage.kernel_volume()) *
+                         share_of_taps(request.group, view_height, 1) /
+                         static_cast<double>(lanes_of(stage, request.target)) / vectors;
+    return steps * step / sums + adding_lanes;
+}
+
+double cycles(const KernelRequest &request) {
+    const View output = grouped_output(request.group);
+    const int64_t unit = parallel_axis(output) == view_width ? Tile(request.schedule).columns : 1;
+    const double share =
+        share_of_slowest(ceil_divided(output[parallel_axis(output)].extent, unit), *request.schedule.knob("parts"),
+                         output[view_batch].extent * request.group.stage(0).groups, request.target);
+    return share * modelled_outputs(output) * output_cycles_of(request);
+}
+
+// The tile with the fewest cycles; of equals the one that cuts rows into equal pieces.
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    const View output = grouped_output(group);
+    const int64_t width = output[view_width].extent;
+    Schedule best, tried{"dot", {{"vectors", 1}, {"channels", 1}, {"columns", 1}, {"parts", 1}}};
+    double least = 0;
+    const std::vector<Knob> ranges = knobs(group, target);
+    for (int64_t vectors = 1; vectors <= ranges[0].high; vectors *= 2) {
+        for (int64_t channels = 1; channels <= ranges[1].high; channels++) {
+            for (int64_t columns = 1; columns <= ranges[2].high; columns++) {
+                tried.knobs = {{"vectors", vectors}, {"channels", channels}, {"columns", columns}, {"parts", 1}};
+                const KernelRequest request{group, tried, target};
+                if (conflict(request)) continue;
+                const auto computed = static_cast<double>(ceil_divided(width, columns) * columns);
+                const double cost = output_cycles_of(request) * computed / static_cast<double>(width);
+                if (!best.algorithm.empty() && cost >= least) continue;
+                best = tried, least = cost;
+            }
+        }
+    }
+    const int64_t unit = parallel_axis(output) == view_width ? Tile(best).columns : 1;
+    best.knobs.back().second = balanced_parts(ceil_divided(output[parallel_axis(output)].extent, unit),
+                                              output[view_batch].extent * group.stage(0).groups, target);
+    return best;
+}
+
+// What the others take by their own models.
+double cycles_of_others(const StageGroup &group, const Target &target) {
+    double least = direct::cycles(kernel_request(group, direct::default_schedule(group, target), target));
+    if (!winograd::refusal(group, target) && !winograd::reluctance(group, target)) {
+        const Schedule schedule = winograd::default_schedule(group, target);
+        least = std::min(least, winograd::cycles(kernel_request(group, schedule, target)));
+    }
+    return least;
+}
+
+std::optional<std::string> reluctance(const StageGroup &group, const Target &target) {
+    if (group_channels(group.stage(0)) < target.vector_lanes() &&
+        cycles(kernel_request(group, default_schedule(group, target), target)) < cycles_of_others(group, target)) {
+        return std::nullopt;
+    }
+    return "vectors of output channels take less time";
+}
+
+// Packed weights: lane of the input channels summed at a time, block of these, taps, output channel, group.
+std::vector<KernelArgument> arguments(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
+    const int64_t at_a_time = Tile(request.schedule).vectors * lanes_of(stage, request.target);
+    return single_stage_arguments(request.group, stage.groups,
+                                  {at_a_time, input_channels(stage) / at_a_time, taps(view_width), taps(view_height),
+                                   taps(view_depth), group_channels(stage), stage.groups},
+                                  group_channels(stage), false);
+}
+
+// ---- the kernel
+
+class Dot : public KernelGenerator<Dot> {
+public:
+    GeneratorParam<int> vectors{"vectors", 1}, channels{"channels", 1}, columns{"columns", 1}, parts{"parts", 1};
+
+    void generate() {
+        constrain_buffers();
+        lanes_ = size(lanes_of(stage(), request().target));
+        const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
+                   az = stage_axis(stage(), view_depth);
+        placed_ = placements(false);
+        source_ = copies_input() ? with_border(x(), stage(), placed_) : Func(x());
+        const int at_a_time = lanes_ * vectors;
+        r_ = RDom(0, size(input_channels(stage())) / at_a_time, 0, size(ax.kernel), 0, size(ay.kernel), 0,
+                  size(az.kernel), "r");
+        const Expr ix = position(v_.x, r_[1], ax), iy = inside_rows(v_.y, r_[2], ay, placed_[1]),
+                   iz = inside_rows(v_.z, r_[3], az, placed_[2]);
+        const bool guarded = !copies_input() && is_padded(ax);
+        const Expr column = guarded ? Halide::clamp(Halide::likely(ix), 0, placed_[0].extent - 1) : ix;
+        const Expr product = parameter(Parameter::Role::weight)(u_, r_[0], r_[1], r_[2], r_[3], v_.c, v_.g) *
+                             source_(r_[0] * at_a_time + u_, v_.g, column, iy, iz, v_.n);
+        // The select is round the product: NaN or infinity times padding contributes nothing.
+        const Expr inside = Halide::likely(ix >= 0 && ix < placed_[0].extent);
+        partial_(u_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
+        partial_(u_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += guarded ? Halide::select(inside, product, 0.0f) : product;
+        lane_ = RDom(0, lanes_, "lane");
+        Expr lane_sum = partial_(lane_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
+        for (int i = 1; i < vectors; i++) lane_sum += partial_(i * lanes_ + lane_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
+        sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_);
+        sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += lane_sum;
+        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(sum_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+    }
+
+    void schedule() {
+        const Var task("task"), tile = schedule_output(task);
+        for (Func func : {sum_, partial_}) {
+            func.compute_at(output(), tile).bound_extent(v_.c, channels).bound_extent(v_.x, columns);
+            for (const Var &var : {v_.g, v_.y, v_.z, v_.n}) func.bound_extent(var, 1);
+            func.unroll(v_.c).unroll(v_.x);
+        }
+        sum_.update().reorder(lane_.x, v_.c, v_.x).atomic().vectorize(lane_.x).unroll(v_.c).unroll(v_.x);
+        partial_.bound_extent(u_, lanes_ * vectors).vectorize(u_, lanes_).unroll(u_);
+        partial_.update().reorder({u_, v_.c, v_.x, r_[0], r_[1], r_[2], r_[3]}).vectorize(u_, lanes_).unroll(u_);
+        partial_.update().unroll(v_.c).unroll(v_.x);
+        if (copies_input()) {
+            const View view = with_channels(arguments()[0].view, size(input_channels(stage())));
+            schedule_strip(source_, output(), task, lanes(), view);
+        }
+    }
+
+private:
+    static int size(int64_t value) { return static_cast<int>(value); }
+
+    bool copies_input() const { return has_padding(stage()) && !pads_with_zeros(stage()); }
+
+    // In the source, which is in padded coordinates where it is a strip.
+    Expr position(const Var &at, const Expr &tap, const Axis &axis) const {
+        return under_tap(at, tap, axis) - (copies_input() ? 0 : size(axis.pad_before));
+    }
+
+    // A tap's row (or plane), restricted to those inside the input.
+    Expr inside_rows(const Var &at, const Expr &tap, const Axis &axis, const Placement &placed) {
+        const Expr row = position(at, tap, axis);
+        if (copies_input() || !is_padded(axis)) return row;
+        r_.where(row >= 0 && row < placed.extent);
+        return Halide::clamp(row, 0, placed.extent - 1);
+    }
+
+    // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.
+    Var schedule_output(const Var &task) {
+        Var co("co"), ci("ci"), xo("xo"), xi("xi"), part("part");
+        Func y = output();
+        y.split(v_.c, co, ci, channels, TailStrategy::RoundUp);
+        split_parts(y, arguments().back().view, parts, columns, part);
+        y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
+        y.reorder({ci, xi, co, xo, v_.y, v_.z, part, v_.g, v_.n}).unroll(ci).unroll(xi);
+        fuse_all(y, {part, v_.g, v_.n}, task);
+        y.parallel(task).never_partition({co, v_.y, v_.z, task});
+        return co;
+    }
+
+    ActivationVars v_;
+    Var u_{"u"};  // one of the input channels summed at a time
+    RDom r_, lane_;
+    Placements placed_;
+    Func source_{"source"}, partial_{"partial"}, sum_{"sum"};
+    int lanes_ = 1;
+};
+
+// ---- weight packing
+
+class DotPack : public PackGenerator<DotPack> {
+public:
+    void pack_weights(Func raw, Func packed) const {
+        const int lanes = static_cast<int>(lanes_of(stage(), request().target));
+        const int at_a_time = knob("vectors") * lanes, channels = static_cast<int>(group_channels(stage()));
+        Var u("u"), i("i"), kx("kx"), ky("ky"), kz("kz"), c("c"), g("g");
+        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
+        where.push_back(i * at_a_time + u);
+        where.push_back(g * channels + c);
+        packed(u, i, kx, ky, kz, c, g) = raw(where);
+    }
+};
+
+}  // namespace
+
+Algorithm dot_algorithm() {
+    return {"dot",     "few output channels: dot products over vectors of input channels",
+            refusal,   knobs,
+            conflict,  default_schedule,
+            arguments, nullptr,
+            1,         reluctance,
+            nullptr,   nullptr,
+            cycles};
+}
+
+}  // namespace convc
+
+HALIDE_REGISTER_GENERATOR(convc::Dot, dot)
+HALIDE_REGISTER_GENERATOR(convc::DotPack, dot_pack)
