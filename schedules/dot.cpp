@@ -6,7 +6,8 @@
 // holds neighbouring input channels here, inputs and weights are both loaded whole, and the lanes of a sum are added
 // once at the end. A register tile of `channels` x `columns` outputs loads `channels` + `columns` vectors for
 // `channels` * `columns` multiply-adds; `vectors` sums an output, of different input channels, keep both multipliers
-// busy where the tile is small. 3x3 of 64 channels to one at 112 x 112 takes 0.38 ms in direct.
+// busy where the tile is small. 3x3 of 64 channels to one at 112 x 112 takes 0.084 ms, 0.38 in direct; a sum over all of
+// 4 x 4 x 512 takes 0.43 us, 11 in direct (Sapphire Rapids, two threads).
 //
 // Padding. With zeros, no padded copy, as in depthwise.cpp: rows outside are left out of the reduction, and the select
 // that guards columns outside stands in the first and last tile of a row only. Else the border is a strip in the
