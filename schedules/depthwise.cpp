@@ -320,7 +320,9 @@ private:
         const auto span = [&](ViewAxis axis, int64_t outputs) {
             return size(input_span(stage_axis(stage(), axis), outputs));
         };
-        const int64_t columns_of_row = wider_sums() ? vector_ : int64_t{view[view_width].extent};
+        // All that is read has to be said: Halide takes it for a fact, and computes what would read more elsewhere. The
+        // last part of a row ends where the row does, and its sums reach past that.
+        const int64_t columns_of_row = view[view_width].extent + (vector_ - output_vector_);
         schedule_filled_plane(*filled_, output(), plane_,
                               {span(view_width, columns_of_row), span(view_height, view[view_height].extent),
                                span(view_depth, view[view_depth].extent)},

@@ -35,6 +35,7 @@ const std::vector<Case> cases{
      "depthwise(columns=1, parts=1, channel_parts=2, channels_outside=0, register_rows=2)"},
     {"PlanesOfOnePixel", "f32 nchw[1, 24, 1, 1] -> depthwise(2x2, pad=2, dilation=3) + bias"},
     {"PlanesWhoseLastRowsNoTapReads", "f32 nchw[1, 5, 14, 15] -> depthwise(5x5, stride=3x1, pad=0x1, dilation=3x1)"},
+    {"PartsOfARowShorterThanAVector", "f32 ncw[1, 1, 9] -> depthwise(2, stride=2, pad=[0:1])"},
     {"PlanesUnderAMultiplier",
      "f32 nchw[1, 8, 2, 2] -> depthwise(3x3, stride=2, pad=1, pad_mode=reflect, multiplier=3)"},
     {"TwoConstantsInAChain", "f32 nwc[1, 5, 18] -> depthwise(1, pad=[0:1], weights=[1]) -> depthwise(1, weights=[1])",
