@@ -13,6 +13,7 @@ Algorithm grouped_algorithm();
 Algorithm shuffle_algorithm();
 Algorithm transposed_algorithm();
 Algorithm winograd_algorithm();
+Algorithm gpu_chain_algorithm();
 Algorithm gpu_direct_algorithm();
 Algorithm gpu_shuffle_algorithm();
 Algorithm gpu_tiled_algorithm();

@@ -189,14 +189,9 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
         }
     }
     if (shape.needs_flag()) all.push_back({Role::nonfinite, {}, -1, dense_view({1})});
-    std::vector<bool> seen(group.layer->inputs.size());
-    for (int stage = 0; stage < group.count; stage++) {
-        for (const Epilogue &epilogue : group.stage(stage).epilogues) {
-            if (epilogue.operand < 0 || seen[static_cast<size_t>(epilogue.operand)]) continue;
-            seen[static_cast<size_t>(epilogue.operand)] = true;
-            const TensorType &operand = group.layer->inputs[static_cast<size_t>(epilogue.operand)].type;
-            all.push_back({Role::operand, {}, epilogue.operand, activation_view(operand, 1, false)});
-        }
+    for (const int operand : further_tensors(group)) {
+        const TensorType &type = group.layer->inputs[static_cast<size_t>(operand)].type;
+        all.push_back({Role::operand, {}, operand, activation_view(type, 1, false)});
     }
     all.push_back({Role::output, {}, -1, activation_view(group.output(), shape.link(shape.last()).groups, false)});
     return all;

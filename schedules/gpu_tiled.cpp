@@ -23,10 +23,9 @@
 #include <array>
 
 #include "schedules/algorithms.h"
-#include "schedules/gpu_block.h"
+#include "schedules/gpu_chunks.h"
 #include "schedules/gpu_tiled_schedule.h"
 #include "schedules/group_generator.h"
-#include "schedules/parallel_parts.h"
 #include "schedules/single_stage.h"
 #include "schedules/stride_phases.h"
 
@@ -38,7 +37,6 @@ using Halide::Expr;
 using Halide::Func;
 using Halide::RDom;
 using Halide::RVar;
-using Halide::TailStrategy;
 using Halide::Var;
 
 // Packed weights: channel in the group, group, input channel, taps; channels padded to whole blocks.
@@ -99,17 +97,22 @@ public:
     }
 
     void schedule() {
-        const Var block = schedule_output();
+        OutputLoops loops{v_.c, v_.g, v_.x, v_.y, v_.z, v_.n};
+        if (transposed_) loops.others.assign(phase_.begin(), phase_.end());
+        const Var block =
+            spread_over_blocks(output(), loops, arguments().back().view, *tile_, request().target.gpu == Gpu::cuda);
+        loops.others.assign(phase_.begin(), phase_.end());
         sum_.compute_at(output(), block);
         sum_.bound_extent(v_.c, size(tile_->block_channels())).bound_extent(v_.x, size(tile_->block_columns()));
         sum_.bound_extent(v_.y, row_threads).bound_extent(s_, split);
         for (const Var &var : {v_.g, v_.z, v_.n, phase_[0], phase_[1], phase_[2]}) sum_.bound_extent(var, 1);
-        schedule_sum(sum_, {});
+        spread_sums(sum_, loops, s_, {}, *tile_);
         // The turns of this reduction hold barriers. Partitioned for what is in the padding, their number would depend
         // on the thread, and the threads of a block would wait at barriers that others never reach: wrong numbers, or
         // no end.
         sum_.update().never_partition_all();
-        const Var thread = schedule_sum(sum_.update(), {chunks_[0], chunks_[1], chunks_[2], chunks_[3]});
+        const std::vector<RVar> chunks{chunks_[0], chunks_[1], chunks_[2], chunks_[3]};
+        const Var thread = spread_sums(sum_.update(), loops, s_, chunks, *tile_);
         schedule_part(thread);
         schedule_staged();
     }
@@ -183,49 +186,6 @@ private:
         output()(indices()) = finish_sum(all, v_);
     }
 
-    // Returns the innermost loop over blocks.
-    Var schedule_output() {
-        Var co("co"), ci("ci"), cb("cb"), ct("ct"), xb("xb"), xi("xi"), xt("xt"), yb("yb"), yt("yt"), pixels("pixels"),
-            rest("rest");
-        Func y = output();
-        const View view = arguments().back().view;
-        const bool whole = view[view_channel].extent % Tile::vector == 0;
-        const bool vectors = whole && view[view_channel].stride == 1 && request().target.gpu == Gpu::cuda;
-        y.split(v_.c, co, ci, size(Tile::vector), whole ? TailStrategy::RoundUp : TailStrategy::GuardWithIf);
-        y.split(co, cb, ct, channel_threads, TailStrategy::GuardWithIf);
-        const auto tail = [&](ViewAxis axis, int factor) {
-            if (view[axis].extent % factor == 0) return TailStrategy::RoundUp;
-            return view[axis].extent > factor ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
-        };
-        const int block_columns = size(tile_->block_columns());
-        y.split(v_.x, xb, xi, block_columns, tail(view_width, block_columns));
-        y.split(xi, xt, xi, columns, TailStrategy::RoundUp);
-        y.split(v_.y, yb, yt, row_threads, tail(view_height, row_threads));
-        std::vector<Var> others{v_.z, v_.g, v_.n};
-        if (transposed_) others.insert(others.begin(), phase_.begin(), phase_.end());
-        std::vector<Halide::VarOrRVar> order{ci, xi, ct, xt, yt, cb, xb, yb};
-        order.insert(order.end(), others.begin(), others.end());
-        y.reorder(order).fuse(xt, yt, pixels);
-        others.insert(others.begin(), yb);
-        fuse_all(y, others, rest);
-        y.gpu_blocks(cb, xb, rest).gpu_threads(ct, pixels).unroll(xi).never_partition_all();
-        vectors ? y.vectorize(ci) : y.unroll(ci);
-        return cb;
-    }
-
-    // A stage of the accumulators, with its reduction outside; returns the innermost loop over threads.
-    template <class Stage>
-    Var schedule_sum(Stage stage, const std::vector<RVar> &reduction) {
-        Var ct("ct"), ci("ci"), xt("xt"), xi("xi"), pixels("pixels");
-        stage.split(v_.c, ct, ci, size(Tile::vector)).split(v_.x, xt, xi, columns);
-        std::vector<Halide::VarOrRVar> order{ci, xi, ct, xt, v_.y, s_};
-        // Inside the loops of one turn, whose indices are then numbers to what is staged, and not ranges of one.
-        order.insert(order.end(), reduction.begin(), reduction.end());
-        order.insert(order.end(), {v_.g, v_.z, v_.n, phase_[0], phase_[1], phase_[2]});
-        stage.reorder(order).fuse(xt, v_.y, pixels).gpu_threads(ct, pixels, s_).vectorize(ci).unroll(xi);
-        return ct;
-    }
-
     void schedule_part(const Var &thread) {
         part_.compute_at(sum_, thread).store_in(Halide::MemoryType::Register);
         part_.bound_extent(v_.c, size(Tile::vector)).bound_extent(v_.x, columns);
@@ -256,29 +216,19 @@ private:
             .unroll(r_[1]);
     }
 
-    // By all threads of the block, vectors of channels where they lie densely, neighbouring addresses by neighbours.
     void schedule_staged() {
-        Var cu("cu"), ci("ci"), pixel("pixel"), t("t"), turn("turn"), ti("ti"), tc("tc"), tp("tp"), ts("ts");
         const std::vector<Var> args = staged_.args();
         staged_.compute_at(sum_, chunks_[0]);
         staged_.bound_extent(args[view_channel], size(tile_->chunk * tile_->split));
         staged_.bound_extent(args[view_width], size(tile_->staged_columns()));
         staged_.bound_extent(args[view_height], size(tile_->staged_rows()));
         for (const ViewAxis axis : {view_group, view_depth, view_batch}) staged_.bound_extent(args[axis], 1);
-        staged_.split(args[view_channel], cu, ci, size(tile_->unroll()), TailStrategy::RoundUp);
-        if (arguments().front().view[view_channel].stride == 1) {
-            staged_.fuse(cu, args[view_width], pixel).fuse(pixel, args[view_height], t);
-        } else {
-            staged_.fuse(args[view_width], args[view_height], pixel).fuse(pixel, cu, t);
-        }
-        staged_.reorder({ci, t, args[view_group], args[view_depth], args[view_batch]});
-        const int pixels = size(tile_->column_threads * tile_->row_threads);
-        staged_.split(t, turn, ti, size(tile_->threads()), TailStrategy::GuardWithIf);
-        staged_.split(ti, ti, tc, channel_threads, TailStrategy::RoundUp);
-        staged_.split(ti, ts, tp, pixels, TailStrategy::RoundUp);
-        staged_.reorder({ci, turn, tc, tp, ts}).gpu_threads(tc, tp, ts);
-        tile_->unroll() > 1 ? staged_.vectorize(ci) : staged_.unroll(ci);
-        staged_.never_partition_all();
+        const View input = arguments().front().view;
+        spread_staged(staged_,
+                      {.columns = args[view_width],
+                       .dense_channels = input[view_channel].stride == 1,
+                       .vectors = loads_vectors(input, request().target)},
+                      *tile_);
     }
 
     ActivationVars v_;

@@ -10,7 +10,6 @@
 namespace convc::gpu_tiled {
 namespace {
 
-constexpr int64_t most_columns = 8;      // more take a thread's registers: 16 pixels of 4 channels went to local memory
 constexpr int64_t fewest_channels = 16;  // of inputs: below, staging costs more than it saves
 constexpr int64_t most_unrolled = 1024;  // multiply-adds of a thread's loop body
 
@@ -29,13 +28,10 @@ int64_t blocks(const Tile &tile, const View &output) {
            tile.y.phases * tile.z.phases;
 }
 
-// Modelled cycles of a multiprocessor, whose four schedulers start an instruction of a warp a cycle: what a thread
-// executes, times the warps of the multiprocessor with the most blocks, as far as there are enough of them to hide
-// latency.
+// Modelled cycles of a multiprocessor.
 double cycles(const KernelRequest &request) {
-    constexpr double schedulers = 4, warps_that_hide = 16, load = 4, barrier = 60, staging = 20, launch = 200;
+    constexpr double load = 4, barrier = 60, staging = 20, launch = 200;
     const Tile tile(request);
-    const GpuFacts facts = gpu_facts(request.target);
     const auto number = [](int64_t value) { return static_cast<double>(value); };
     const double taps = number(tile.x.taps * tile.y.taps * tile.z.taps);
     const double vectors = number(tile.chunk / tile.unroll()), channels = number(tile.chunk);
@@ -50,15 +46,8 @@ double cycles(const KernelRequest &request) {
     const double accumulators = number(tile.columns) * 2 * load;
     const double of_thread =
         chunks * (products + weight_loads + input_loads + staged + apart * (accumulators + barrier)) + launch;
-    const int64_t on_one = ceil_divided(blocks(tile, grouped_output(request.group)), facts.multiprocessors);
-    const double warps = number(ceil_divided(tile.threads(), GpuFacts::warp));
-    constexpr int64_t shared_of_all = 160 << 10, registers_of_thread = 96;
-    const int64_t resident =
-        std::max<int64_t>(1, std::min<int64_t>({on_one, facts.threads / tile.threads(),
-                                                facts.registers / (tile.threads() * registers_of_thread),
-                                                shared_of_all / tile.shared_bytes()}));
-    const double hidden = std::min(1.0, warps * number(resident) / warps_that_hide);
-    return number(on_one) * warps * of_thread / schedulers / hidden;
+    return multiprocessor_cycles(of_thread, tile, gpu_facts(request.target),
+                                 blocks(tile, grouped_output(request.group)), tile.shared_bytes());
 }
 
 }  // namespace
@@ -81,20 +70,14 @@ TiledAxis::TiledAxis(const StageGroup &group, ViewAxis axis) {
 }
 
 Tile::Tile(const KernelRequest &request)
-    : columns(*request.schedule.knob("columns")),
-      channel_threads(*request.schedule.knob("channel_threads")),
-      column_threads(*request.schedule.knob("column_threads")),
-      row_threads(*request.schedule.knob("row_threads")),
-      chunk(*request.schedule.knob("chunk")),
-      split(*request.schedule.knob("split")),
+    : ChunkedBlock(request.schedule),
       x(request.group, view_width),
       y(request.group, view_height),
       z(request.group, view_depth) {}
 
 int64_t Tile::shared_bytes() const {
     const int64_t staged = chunk * split * staged_columns() * staged_rows();
-    const int64_t sums = block_channels() * block_columns() * row_threads * split;
-    return (staged + sums) * static_cast<int64_t>(sizeof(float));
+    return (staged + sums()) * static_cast<int64_t>(sizeof(float));
 }
 
 View output_view(const StageGroup &group) {
@@ -139,27 +122,13 @@ std::optional<std::string> reluctance(const StageGroup &group, const Target &) {
 }
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &) {
-    const View output = grouped_output(group);
-    const int64_t channels = input_channels(group.stage(0));
-    return {
-        {"columns", "neighbouring pixels of a row of a thread", 1,
-         std::min<int64_t>(output[view_width].extent, most_columns)},
-        {"channel_threads", "threads of a block along output channels, 4 each", 1, 64},
-        {"column_threads", "threads of a block along a row of pixels", 1, 64},
-        {"row_threads", "threads of a block along rows", 1, 64},
-        {"chunk", "input channels that a thread sums over between two barriers", 1, std::min<int64_t>(channels, 64)},
-        {"split", "threads that share a chunk's channels", 1, 16}};
+    return chunked_block_knobs(grouped_output(group), input_channels(group.stage(0)));
 }
 
 std::optional<Conflict> conflict(const KernelRequest &request) {
-    const Stage &stage = request.group.stage(0);
     const Tile tile(request);
-    if (auto reason = block_conflict(request.schedule)) return reason;
-    if (input_channels(stage) % (tile.chunk * tile.split) != 0) {
-        return Conflict{ConflictKind::division, "chunk * split does not divide the input channels of a group"};
-    }
-    if (tile.block_columns() > tile.x.outputs + tile.columns - 1) {
-        return Conflict{ConflictKind::shape, "columns * column_threads exceed a row"};
+    if (auto reason = chunked_block_conflict(request, input_channels(request.group.stage(0)), tile.x.outputs)) {
+        return reason;
     }
     if (body(tile) > most_unrolled) return Conflict{ConflictKind::shape, "a thread's loop body is too long"};
     if (tile.shared_bytes() > GpuFacts().shared_bytes) {
@@ -180,7 +149,7 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     double least = std::numeric_limits<double>::max();
     Schedule tried = best;
     const auto set = [&](size_t knob, int64_t value) { tried.knobs[knob].second = value; };
-    for (int64_t columns = 1; columns <= std::min(width, most_columns); columns++) {
+    for (int64_t columns = 1; columns <= std::min(width, Tile::most_columns); columns++) {
         for (const int64_t channel_threads : {4, 8, 16, 32}) {
             for (const int64_t column_threads : {1, 2, 4, 8}) {
                 for (int64_t row_threads = 1; row_threads <= std::min<int64_t>(height, 16); row_threads++) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "schedules/algorithm.h"
+#include "schedules/gpu_chunks.h"
 
 namespace convc::gpu_tiled {
 
@@ -24,18 +25,11 @@ struct TiledAxis {
 };
 
 // What the knobs say, in numbers.
-struct Tile {
-    static constexpr int64_t vector = 4;  // output channels of a thread: a load of 16 bytes
-
+struct Tile : ChunkedBlock {
     explicit Tile(const KernelRequest &request);
 
-    int64_t columns, channel_threads, column_threads, row_threads, chunk, split;
     TiledAxis x, y, z;
 
-    int64_t threads() const { return channel_threads * column_threads * row_threads * split; }
-    int64_t block_channels() const { return channel_threads * vector; }
-    int64_t block_columns() const { return columns * column_threads; }
-    int64_t unroll() const { return chunk % 4 == 0 ? 4 : chunk % 2 == 0 ? 2 : 1; }  // input channels in a vector
     bool x_apart() const { return x.taps_apart(block_columns()); }
     bool y_apart() const { return y.taps_apart(row_threads); }
     int64_t staged_columns() const {

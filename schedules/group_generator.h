@@ -146,6 +146,11 @@ protected:
         return false;
     }
 
+    // An epilogue's value as the target's code can say it.
+    Halide::Expr for_target(const Halide::Expr &value) const {
+        return request().target.gpu == Gpu::opencl ? doubles_by_bits(value) : value;
+    }
+
     // `value` after the epilogues of a stage, at `at`.
     Halide::Expr with_epilogues(const Halide::Expr &value, const ActivationVars &at, int in_stage = 0) {
         return for_target(apply_epilogues(stage(in_stage), value, epilogue_operands(at, in_stage)));
@@ -175,10 +180,6 @@ protected:
     }
 
 private:
-    Halide::Expr for_target(const Halide::Expr &value) const {
-        return request().target.gpu == Gpu::opencl ? doubles_by_bits(value) : value;
-    }
-
     EpilogueOperands epilogue_operands(const ActivationVars &at, int in_stage) {
         const auto of_channel = [this, at, in_stage](Parameter::Role role) {
             return [this, at, in_stage, role] { return Halide::Expr(parameter(role, in_stage)(at.c, at.g)); };
@@ -237,6 +238,16 @@ protected:
     // The stage of the group that a parameter belongs to.
     int stage_of(const KernelArgument &argument) const { return argument.parameter.stage - request().group.first; }
 
+    // packed(c, g) = raw(g * channels + c), 0 past the group's channels.
+    void pack_channels(const KernelArgument &argument, const Halide::Func &raw, Halide::Func packed) {
+        const int groups = static_cast<int>(argument.view[1].extent);
+        const int channels = static_cast<int>(stage(stage_of(argument)).out_channels) / groups;
+        Halide::Var c("c"), g("g");
+        const Halide::Expr channel =
+            g * channels + static_cast<Derived *>(this)->output_channel(Halide::min(c, channels - 1));
+        packed(c, g) = Halide::select(c < channels, raw(channel), 0.0f);
+    }
+
 private:
     // packed(0) = 1 if some weight's exponent is all ones, in any stage, else 0.
     void find_nonfinite(Halide::Func packed) {
@@ -265,16 +276,6 @@ private:
         found() = Halide::max(found(), Halide::select((bits & 0x7f800000) == 0x7f800000, 1, 0));
         found.compute_root();
         return found();
-    }
-
-    // packed(c, g) = raw(g * channels + c), 0 past the group's channels.
-    void pack_channels(const KernelArgument &argument, const Halide::Func &raw, Halide::Func packed) {
-        const int groups = static_cast<int>(argument.view[1].extent);
-        const int channels = static_cast<int>(stage(stage_of(argument)).out_channels) / groups;
-        Halide::Var c("c"), g("g");
-        const Halide::Expr channel =
-            g * channels + static_cast<Derived *>(this)->output_channel(Halide::min(c, channels - 1));
-        packed(c, g) = Halide::select(c < channels, raw(channel), 0.0f);
     }
 
     std::map<std::string, Halide::GeneratorInput<Halide::Buffer<>> *> raw_;

@@ -177,6 +177,17 @@ std::array<int64_t, 3> outputs_of_part(const View &output, int64_t parts) {
     return outputs;
 }
 
+std::vector<int> further_tensors(const StageGroup &group) {
+    std::vector<int> all;
+    for (int i = 0; i < group.count; i++) {
+        for (const Epilogue &epilogue : group.stage(i).epilogues) {
+            const bool is_new = std::find(all.begin(), all.end(), epilogue.operand) == all.end();
+            if (epilogue.operand >= 0 && is_new) all.push_back(epilogue.operand);
+        }
+    }
+    return all;
+}
+
 std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int64_t groups,
                                                    const std::vector<int64_t> &weight_extents, int64_t padded_channels,
                                                    bool nonfinite) {
@@ -196,14 +207,11 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int6
                        dense_view(weight ? weight_extents : std::vector{padded_channels, groups})});
     }
     if (nonfinite) all.push_back({Role::nonfinite, {}, -1, dense_view({1})});
-    std::vector<bool> seen(group.layer->inputs.size());
-    for (const Epilogue &epilogue : stage.epilogues) {
-        if (epilogue.operand < 0 || seen[static_cast<size_t>(epilogue.operand)]) continue;
-        seen[static_cast<size_t>(epilogue.operand)] = true;
-        const TensorType &operand = group.layer->inputs[static_cast<size_t>(epilogue.operand)].type;
-        const TensorSizes &operand_sizes = sizes.inputs[static_cast<size_t>(epilogue.operand)];
-        all.push_back(
-            {Role::operand, {}, epilogue.operand, operand_view(operand, operand_sizes, stage.output, groups, flatten)});
+    for (const int operand : further_tensors({group.layer, group.first, 1})) {
+        const auto index = static_cast<size_t>(operand);
+        const View view =
+            operand_view(group.layer->inputs[index].type, sizes.inputs[index], stage.output, groups, flatten);
+        all.push_back({Role::operand, {}, operand, view});
     }
     all.push_back({Role::output, {}, -1, activation_view(stage.output, y_sizes, groups, flatten)});
     return all;

@@ -54,6 +54,9 @@ std::optional<std::string> strip_refusal(const Stage &stage, const std::array<in
 // The outputs of a task where `parts` cut the outermost spatial axis of a view whose extents are known.
 std::array<int64_t, 3> outputs_of_part(const View &output, int64_t parts);
 
+// The further tensors that epilogues of any stage read, as indices into Layer::inputs: each once, as they are met.
+std::vector<int> further_tensors(const StageGroup &group);
+
 // x, weight (in `weight_extents`, unless constant), bias and scale padded to `padded_channels` a group, operands, y;
 // the activations seen as `groups` groups of channels. With `nonfinite`, that flag too.
 std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int64_t groups,

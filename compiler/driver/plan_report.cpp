@@ -49,7 +49,9 @@ std::vector<std::string> not_fused(const Plan &plan, const PlannedGroup &planned
     const int left = static_cast<int>(plan.layer.stages.size()) - planned.first_stage;
     for (const Algorithm &algorithm : schedule_table(plan.target)) {
         for (int count = std::min(left, algorithm.most_stages); count > planned.stage_count; count--) {
-            const auto reason = algorithm.refusal({&plan.layer, planned.first_stage, count}, plan.target);
+            const StageGroup group{&plan.layer, planned.first_stage, count};
+            auto reason = algorithm.refusal(group, plan.target);
+            if (!reason) reason = algorithm.is_reluctant(group, plan.target);
             const std::string together = stages_text(planned.first_stage, count);
             if (reason) lines.push_back(fmt::format("{} not by {}: {}", together, algorithm.name, *reason));
         }

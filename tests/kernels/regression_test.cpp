@@ -58,6 +58,10 @@ const std::vector<Case> gpu_cases{
      "gpu_tiled(columns=7, channel_threads=16, column_threads=1, row_threads=3, chunk=32, split=2)"},
     {"TheSameWithColumnsSharingTaps", "f32 nhwc[1, 20, 19, 64] -> conv(64, 3x3, pad=4, dilation=4)",
      "gpu_tiled(columns=7, channel_threads=16, column_threads=1, row_threads=3, chunk=32, split=2)"},
+    {"ChannelsThreeApart", "f32 ncw[1, 32, 3] -> conv(32, 3, pad=1)"},
+    {"ChannelsThreeApartInAChain", "f32 ncw[2, 20, 3] -> depthwise(4, pad=[1:2]) + add(x) -> conv(39, 1) + bias",
+     "gpu_chain(stages=2, columns=3, channel_threads=8, column_threads=1, row_threads=1, chunk=20, split=1, "
+     "depthwise_columns=3)"},
 };
 
 class Regression : public testing::TestWithParam<Case> {};
