@@ -59,6 +59,7 @@ private:
 // The exit status, or -1 where it could not be run; what it says goes to `report`.
 int run(std::vector<std::string> arguments, const ScratchFile &report) {
     std::vector<char *> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (std::string &argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
     posix_spawn_file_actions_t actions{};
@@ -85,7 +86,7 @@ std::optional<std::filesystem::path> find_ptxas() {
     const char *path = std::getenv("PATH");
     std::istringstream folders(std::string(path ? path : "") + ":/usr/local/cuda/bin");
     for (std::string folder; std::getline(folders, folder, ':');) {
-        const std::filesystem::path program = std::filesystem::path(folder) / "ptxas";
+        std::filesystem::path program = std::filesystem::path(folder) / "ptxas";
         if (!folder.empty() && is_program(program)) return program;
     }
     return std::nullopt;
