@@ -18,6 +18,8 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 
+from bench.peers.report import geometric_mean
+
 SUITES = pathlib.Path(__file__).parent / "suites"
 SHAPE = re.compile(r"\bn(d?h?w)c\[([^]]*)\]")
 
@@ -36,7 +38,7 @@ def channels_first(text):
 class Condition:
     name: str
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
-    rewrite: callable = staticmethod(lambda text: text)
+    rewrite: callable = str  # of the layers' text
 
 
 @dataclass
@@ -75,10 +77,6 @@ def measure(convc, suites, conditions, passes):
                     for i, condition in enumerate(conditions):
                         row[i] = row[i].better(run(convc, text, condition, folder))
     return best
-
-
-def geometric_mean(numbers):
-    return math.exp(sum(map(math.log, numbers)) / len(numbers))
 
 
 def report(best, conditions, heading, ratio):

@@ -39,13 +39,6 @@ constexpr double adding_lanes = 10;      // cycles an output
 
 // ---- applicability
 
-// Lanes of a vector of input channels: as many as divide them.
-int64_t lanes_of(const Stage &stage, const Target &target) {
-    int64_t lanes = target.vector_lanes();
-    while (input_channels(stage) % lanes != 0) lanes /= 2;
-    return lanes;
-}
-
 std::optional<std::string> refusal(const StageGroup &group, const Target &target) {
     if (auto reason = general_refusal(group)) return reason;
     const Stage &stage = group.stage(0);
@@ -55,7 +48,7 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &target
     if (group.input().has_runtime_extent()) return "needs every extent when it is compiled";
     if (activation_view(group.input(), stage.groups, false)[view_channel].stride != 1)
         return "needs the input's channels side by side";
-    if (lanes_of(stage, target) < 4) return "needs input channels that divide into vectors";
+    if (channel_block(stage, target) < 4) return "needs input channels that divide into vectors";
     return std::nullopt;
 }
 
@@ -74,7 +67,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const View output = grouped_output(group);
     return {{"vectors", "sums of an output, each of a vector of input channels", 1,
-             std::min<int64_t>(input_channels(stage) / lanes_of(stage, target), independent_sums)},
+             std::min<int64_t>(input_channels(stage) / channel_block(stage, target), independent_sums)},
             {"channels", "output channels in the register tile", 1,
              std::min<int64_t>(group_channels(stage), most_channels)},
             {"columns", "pixels in the register tile", 1, std::min<int64_t>(output[view_width].extent, 28)},
@@ -86,7 +79,7 @@ std::optional<Conflict> conflict(const KernelRequest &request) {
     const Tile tile(request.schedule);
     if (tile.vectors * (tile.channels * tile.columns + tile.channels) + 1 > request.target.vector_registers())
         return Conflict{ConflictKind::registers, "the tile's sums and weights exceed the vector registers"};
-    if (input_channels(stage) % (tile.vectors * lanes_of(stage, request.target)) != 0)
+    if (input_channels(stage) % (tile.vectors * channel_block(stage, request.target)) != 0)
         return Conflict{ConflictKind::division, "vectors does not divide the vectors of input channels"};
     if (group_channels(stage) % tile.channels != 0)
         return Conflict{ConflictKind::division, "channels does not divide the output channels of a group"};
@@ -106,7 +99,7 @@ double output_cycles_of(const KernelRequest &request) {
         {vectors * sums * turns / 2, vectors * static_cast<double>(tile.channels + tile.columns) * turns / 2, latency});
     const double steps = static_cast<double>(input_channels(stage) * stage.kernel_volume()) *
                          share_of_taps(request.group, view_height, 1) /
-                         static_cast<double>(lanes_of(stage, request.target)) / vectors;
+                         static_cast<double>(channel_block(stage, request.target)) / vectors;
     return steps * step / sums + adding_lanes;
 }
 
@@ -165,7 +158,7 @@ std::optional<std::string> reluctance(const StageGroup &group, const Target &tar
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    const int64_t at_a_time = Tile(request.schedule).vectors * lanes_of(stage, request.target);
+    const int64_t at_a_time = Tile(request.schedule).vectors * channel_block(stage, request.target);
     return single_stage_arguments(request.group, stage.groups,
                                   {at_a_time, input_channels(stage) / at_a_time, taps(view_width), taps(view_height),
                                    taps(view_depth), group_channels(stage), stage.groups},
@@ -180,7 +173,7 @@ public:
 
     void generate() {
         constrain_buffers();
-        lanes_ = size(lanes_of(stage(), request().target));
+        lanes_ = size(channel_block(stage(), request().target));
         const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
                    az = stage_axis(stage(), view_depth);
         placed_ = placements(false);
@@ -267,7 +260,7 @@ private:
 class DotPack : public PackGenerator<DotPack> {
 public:
     void pack_weights(Func raw, Func packed) const {
-        const int lanes = static_cast<int>(lanes_of(stage(), request().target));
+        const int lanes = static_cast<int>(channel_block(stage(), request().target));
         const int at_a_time = knob("vectors") * lanes, channels = static_cast<int>(group_channels(stage()));
         Var u("u"), i("i"), kx("kx"), ky("ky"), kz("kz"), c("c"), g("g");
         std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});

@@ -58,6 +58,12 @@ double share_of_tile_taps(const StageGroup &group, int64_t columns, int64_t rows
     return share_of_taps(group, view_width, columns) * share_of_taps(group, view_height, rows);
 }
 
+int64_t channel_block(const Stage &stage, const Target &target) {
+    int64_t lanes = target.vector_lanes();
+    while (input_channels(stage) % lanes != 0) lanes /= 2;
+    return lanes;
+}
+
 int64_t groups_in_vector(const Stage &stage, const Target &target) {
     int64_t lanes = target.vector_lanes();
     while (stage.groups % lanes != 0) lanes /= 2;

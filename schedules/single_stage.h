@@ -34,6 +34,9 @@ double share_of_taps(const StageGroup &group, ViewAxis along, int64_t tile);
 // The same of tiles of so many columns and rows; 1 where such an extent is known at run time only.
 double share_of_tile_taps(const StageGroup &group, int64_t columns, int64_t rows);
 
+// Input channels in a vector of them: the most lanes that divide those of a group.
+int64_t channel_block(const Stage &stage, const Target &target);
+
 // Groups in a vector that runs across groups: the most lanes that divide the groups.
 int64_t groups_in_vector(const Stage &stage, const Target &target);
 

@@ -42,7 +42,6 @@ using Halide::RDom;
 using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
-using winograd::channel_block;
 using winograd::channel_tile;
 using winograd::TiledAxis;
 using winograd::Tiling;

@@ -361,12 +361,6 @@ int64_t channel_tile(const KernelRequest &request) {
     return *request.schedule.knob("vectors") * request.target.vector_lanes();
 }
 
-int64_t channel_block(const Stage &stage, const Target &target) {
-    int64_t lanes = target.vector_lanes();
-    while (input_channels(stage) % lanes != 0) lanes /= 2;
-    return lanes;
-}
-
 std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     if (auto reason = general_refusal(group)) return reason;
     const Stage &stage = group.stage(0);

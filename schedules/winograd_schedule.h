@@ -49,9 +49,6 @@ struct Tiling {
 
 int64_t channel_tile(const KernelRequest &request);
 
-// Input channels that lie side by side in the transformed input: the most lanes that divide them.
-int64_t channel_block(const Stage &stage, const Target &target);
-
 std::optional<std::string> refusal(const StageGroup &group, const Target &target);
 // Why the direct sum takes less time.
 std::optional<std::string> reluctance(const StageGroup &group, const Target &target);
