@@ -74,6 +74,10 @@ int thread_count(std::string_view word) {
 int Target::vector_lanes() const {
     return half_vectors ? facts(isa).lanes / 2 : facts(isa).lanes;
 }
+int Target::tasks_at_once() const {
+    constexpr int unknown_machine = 64;
+    return threads > 0 ? threads : unknown_machine;
+}
 bool Target::splits_vectors() const {
     return isa == Isa::avx512 && cpu == "znver4" && !half_vectors;
 }

@@ -70,6 +70,25 @@ void choose_parts(KernelRequest &request, const std::vector<Knob> &ranges) {
     set_knob(request.schedule, "parts", best_parts);
 }
 
+// And more of them, as long as they compute little twice. With so few rows in a part, it is one strip.
+void choose_fine_parts(KernelRequest &request) {
+    constexpr double multiply_adds_a_cycle = 2;
+    const ChainShape shape(request);
+    const auto work_in = [&](int64_t parts) {
+        set_knob(request.schedule, "parts", parts);
+        set_knob(request.schedule, "rows", ChainShape(request).piece());
+    };
+    const auto a_cycle = multiply_adds_a_cycle * static_cast<double>(request.target.vector_lanes());
+    const auto repeated_cycles = [&](int64_t parts) {
+        work_in(parts);
+        if (chain_work_refusal(request)) return std::numeric_limits<double>::max();
+        return ChainShape(request).repeated_work() * static_cast<double>(planned_threads(request.target)) / a_cycle;
+    };
+    const TensorType &output = request.group.output();
+    work_in(fine_parts(extent_along(output, shape.strip_axis()), output.batch, chain_work(request.group) / a_cycle,
+                       request.target, repeated_cycles));
+}
+
 bool fits(const KernelRequest &request) {
     return ChainShape(request).cache_bytes() <= request.target.l2_bytes / 2 && !chain_workspace_conflict(request);
 }
@@ -144,6 +163,21 @@ double scattering_work(const StageGroup &group, const Target &target) {
            static_cast<double>(planned_threads(target));
 }
 
+// With a part for each thread, or fine parts.
+Schedule schedule_of_parts(const StageGroup &group, const Target &target, bool fine) {
+    const std::vector<Knob> ranges = chain_knobs(group, target);
+    Schedule lowest{"chain", {}};
+    for (const Knob &knob : ranges) lowest.knobs.emplace_back(knob.name, knob.low);
+    KernelRequest request{group, lowest, target};
+    choose_parts(request, ranges);
+    if (fine) choose_fine_parts(request);
+    // What is stored depends on the tiles, but little.
+    choose_tiles(request);
+    choose_rows(request);
+    choose_tiles(request);
+    return request.schedule;
+}
+
 }  // namespace
 
 std::optional<std::string> chain_work_refusal(const KernelRequest &request) {
@@ -170,7 +204,7 @@ std::optional<std::string> chain_reluctance(const StageGroup &group, const Targe
         if (is_shuffle(i - 1) || is_shuffle(i + 1)) continue;  // which winograd would leave as a pass of its own
         saved_apart += winograd::saved_work({group.layer, group.first + i, 1}, target);
     }
-    const KernelRequest request{group, chain_default_schedule(group, target), target};
+    const KernelRequest request{group, schedule_of_parts(group, target, false), target};
     const double saved = saved_work(request) - ChainShape(request).repeated_work();
     if (saved_apart > saved) return "winograd saves more on single stages than a chain does";
     if (scattering_work(group, target) > saved) {
@@ -244,16 +278,7 @@ std::optional<Conflict> chain_conflict(const KernelRequest &request) {
 }
 
 Schedule chain_default_schedule(const StageGroup &group, const Target &target) {
-    const std::vector<Knob> ranges = chain_knobs(group, target);
-    Schedule lowest{"chain", {}};
-    for (const Knob &knob : ranges) lowest.knobs.emplace_back(knob.name, knob.low);
-    KernelRequest request{group, lowest, target};
-    choose_parts(request, ranges);
-    // What is stored depends on the tiles, but little.
-    choose_tiles(request);
-    choose_rows(request);
-    choose_tiles(request);
-    return request.schedule;
+    return schedule_of_parts(group, target, true);
 }
 
 // Tiles of a stage are chosen without the strip's width in mind, which later knobs would change: whole rows.

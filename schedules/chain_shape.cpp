@@ -213,7 +213,7 @@ int64_t ChainShape::cache_bytes() const {
 }
 
 int64_t ChainShape::workspace_bytes() const {
-    return tasks() * cache_bytes();
+    return std::min<int64_t>(tasks(), request_.target.tasks_at_once()) * cache_bytes();
 }
 
 // ---- work

@@ -212,14 +212,35 @@ bool prefers_copies(const StageGroup &group, const Target &target) {
     return shares_sets(group) && (stage.kernel_volume() >= many_taps || span > target.l2_bytes / 2);
 }
 
+// All of them on one thread.
+double cycles_of_sums(const KernelRequest &request) {
+    // A vector of the input is loaded and stored.
+    constexpr double copied = 2;
+    const double copies = request.schedule.knob("copies") == 1 ? copied * vectors_of_input(request) : 0;
+    return tiles_of_layer(request) * tile_cycles_of(request) + copies;
+}
+
+// So many that tasks are short; or fewer, where those would overlap.
+int64_t parts_of_rows(const StageGroup &group, int64_t others, int64_t unit, double cycles, const Target &target) {
+    const View output = output_view(group);
+    const int64_t rows = output[parallel_axis(output)].extent;
+    int64_t parts = fine_parts(rows, others, cycles, target);
+    if (parts_overlap(output, parts, unit)) parts = balanced_parts(rows, others, target);
+    while (parts_overlap(output, parts, unit)) parts--;
+    return parts;
+}
+
 // Parts are of channels: each copies its own.
 Schedule with_copies(Schedule schedule, const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const int64_t vectors = output[view_channel].extent / vector_extent(group, target);
     for (auto &[name, value] : schedule.knobs) {
         if (name == "parts") value = 1;
-        if (name == "channel_parts") value = balanced_parts(vectors, output[view_batch].extent, target);
         if (name == "channels_outside" || name == "copies") value = 1;
+    }
+    const double cycles = cycles_of_sums({group, schedule, target});
+    for (auto &[name, value] : schedule.knobs) {
+        if (name == "channel_parts") value = fine_parts(vectors, output[view_batch].extent, cycles, target);
     }
     return schedule;
 }
@@ -231,15 +252,15 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
     const int64_t most_columns = std::min(ranges[0].high, std::max<int64_t>(most_unrolled_taps / taps, 1));
     const int64_t row = vectors_of_channels(group, target) ? int64_t{output[view_width].extent} : ranges[0].high;
     const int64_t columns = default_columns(row, taps, most_columns, target);
-    const int64_t rows = output[parallel_axis(output)].extent;
-    int64_t parts = balanced_parts(rows, output[view_batch].extent, target);
-    while (parts_overlap(output, parts, tile_along_parts(group, tile_pixels(group, target, columns), 1))) parts--;
+    Schedule schedule{"depthwise", {{"columns", columns}, {"parts", 1}, {"channel_parts", 1}, {"channels_outside", 0}}};
+    if (may_copy_vectors(group, target)) schedule.knobs.emplace_back("copies", 0);
+    const int64_t parts =
+        parts_of_rows(group, output[view_batch].extent, tile_along_parts(group, tile_pixels(group, target, columns), 1),
+                      cycles_of_sums({group, schedule, target}), target);
     const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
     const int64_t channel_parts = std::min(wanted, ranges[2].high);
-    Schedule schedule{
-        "depthwise",
-        {{"columns", columns}, {"parts", parts}, {"channel_parts", channel_parts}, {"channels_outside", 0}}};
-    if (may_copy_vectors(group, target)) schedule.knobs.emplace_back("copies", 0);
+    schedule.knobs[1].second = parts;
+    schedule.knobs[2].second = channel_parts;
     return prefers_copies(group, target) ? with_copies(schedule, group, target) : schedule;
 }
 
@@ -253,12 +274,16 @@ Schedule default_planes(const StageGroup &group, const Target &target) {
     const PixelTile tile = default_pixel_tile(group, rows_of_part(group, parts), ranges[0].high, target);
     const int64_t pixels = tile_pixels(group, target, tile.vectors);
     while (parts_overlap(output, parts, tile_along_parts(group, pixels, tile.rows))) parts--;
-    return {"depthwise",
-            {{"columns", tile.vectors},
-             {"parts", parts},
-             {"channel_parts", channel_parts},
-             {"channels_outside", 0},
-             {"register_rows", tile.rows}}};
+    Schedule schedule{"depthwise",
+                      {{"columns", tile.vectors},
+                       {"parts", parts},
+                       {"channel_parts", channel_parts},
+                       {"channels_outside", 0},
+                       {"register_rows", tile.rows}}};
+    if (parts > 1) return schedule;
+    const double cycles = cycles_of_sums({group, schedule, target});
+    schedule.knobs[2].second = std::min(fine_parts(output[view_channel].extent, batch, cycles, target), ranges[2].high);
+    return schedule;
 }
 
 }  // namespace
@@ -453,7 +478,6 @@ double cycles(const KernelRequest &request) {
     const StageGroup &group = request.group;
     const Schedule &schedule = request.schedule;
     const View output = output_view(group);
-    const double tiles = tiles_of_layer(request);
     double share = 1.0 / static_cast<double>(planned_threads(request.target));
     if (!in_tiles(group)) {
         const int64_t rows = schedule.knob("register_rows").value_or(1);
@@ -463,10 +487,7 @@ double cycles(const KernelRequest &request) {
         share = share_of_slowest(items, *schedule.knob("parts"),
                                  modelled_extent(output, view_batch) * *schedule.knob("channel_parts"), request.target);
     }
-    // A vector of the input is loaded and stored.
-    constexpr double copied = 2;
-    const double copies = schedule.knob("copies") == 1 ? copied * vectors_of_input(request) : 0;
-    return share * (tiles * tile_cycles_of(request) + copies);
+    return share * cycles_of_sums(request);
 }
 
 }  // namespace convc::depthwise

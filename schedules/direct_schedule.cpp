@@ -64,11 +64,17 @@ std::vector<Knob> knobs_of_convolution(const StageGroup &group, const Target &ta
     return all;
 }
 
-// Bytes of the strip that a task of `columns` x `rows` outputs reads.
+// Of the strip that a task of so many outputs (width, height, depth) reads: of all groups, bytes of one.
+int64_t strip_elements(const Stage &stage, const std::array<int64_t, 3> &outputs) {
+    const auto span = [&](ViewAxis axis) { return input_span(stage_axis(stage, axis), outputs[axis - view_width]); };
+    return span(view_width) * span(view_height) * span(view_depth) * stage.in_channels;
+}
 int64_t strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
-    const auto span = [&](ViewAxis axis, int64_t outputs) { return input_span(stage_axis(stage, axis), outputs); };
-    return span(view_width, columns) * span(view_height, rows) * span(view_depth, 1) * stage.in_channels /
-           stage.groups * 4;
+    return strip_elements(stage, {columns, rows, 1}) / stage.groups * 4;
+}
+
+int64_t weight_bytes(const Stage &stage) {
+    return stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume() * 4;
 }
 
 // Tasks of some 32 x 8 outputs, or fewer where their strip would not stay in half of L2.
@@ -109,8 +115,7 @@ int64_t bytes_between_pixels(const StageGroup &group) {
 // Whether cores share a group's weights, and not its pixels, between them: the weights are the big operand.
 bool divides_channels(const StageGroup &group) {
     const Stage &stage = group.stage(0);
-    const int64_t weights = stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume();
-    return weights > group.input().elements().value_or(0);
+    return weight_bytes(stage) > group.input().elements().value_or(0) * 4;
 }
 
 // How many times as long the last thread takes as all would with equal shares, where tiles of a row are shared out.
@@ -149,15 +154,14 @@ RegisterTile tile_of_channels(const StageGroup &group, bool share_lines, const T
 // and the pixels stream past it; else the other way round. So do pixels that do not stay where all weights would: with
 // stride 2, 128 channels at 56 x 56, 1.13 to 1.00 ms. (A 1x1 layer reads its pixels in their order, which costs
 // nothing.)
-bool prefers_pixels_outside(const StageGroup &group, const Schedule &schedule, int64_t tiles, int64_t weight_bytes,
-                            const Target &target) {
+bool prefers_pixels_outside(const StageGroup &group, const Schedule &schedule, int64_t tiles, const Target &target) {
     const Stage &stage = group.stage(0);
     const bool of_pixels = has_pixel_vectors(schedule);
     const double share = share_of_tile_taps(group, of_pixels ? 1 : *schedule.knob("columns"), 1);
-    const int64_t panel = weight_bytes / stage.groups / tiles;
+    const int64_t panel = weight_bytes(stage) / stage.groups / tiles;
     if (share * static_cast<double>(panel) > 0.5 * static_cast<double>(target.l2_bytes)) return true;
     const int64_t channel_parts = *schedule.knob("channel_parts"), parts = *schedule.knob("parts");
-    const int64_t weights = weight_bytes / stage.groups / channel_parts;
+    const int64_t weights = weight_bytes(stage) / stage.groups / channel_parts;
     const View input = activation_view(group.input(), stage.groups, false);
     const int64_t pixels = input[view_channel].extent * input[view_width].extent * input[view_height].extent *
                            input[view_depth].extent * 4 / parts;
@@ -203,6 +207,48 @@ std::pair<Schedule, RegisterTile> default_tile(const StageGroup &group, bool sha
     return {schedule, tile};
 }
 
+// All outputs of such a register tile, on one thread.
+double cycles_of_sums(const KernelRequest &request) {
+    const StageGroup &group = request.group;
+    const Schedule &schedule = request.schedule;
+    const View output = grouped_output(group);
+    const Stage &stage = group.stage(0);
+    const bool of_pixels = has_pixel_vectors(schedule);
+    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    const double products = static_cast<double>(input_channels(stage) * stage.kernel_volume()) *
+                            share_of_tile_taps(group, of_pixels ? 1 : tile.columns, 1);
+    int64_t channels = group_channels(stage), width = modelled_extent(output, view_width);
+    double vector_load = 1, conflicts = set_conflicts(tile.columns, bytes_between_pixels(group), request.target);
+    if (of_pixels) {
+        std::swap(tile.vectors, tile.columns);
+        std::swap(channels, width);
+        vector_load = pixel_load(group, request.target);
+        conflicts = 1;
+    }
+    const bool scatters = !of_pixels && output[view_channel].stride != 1;
+    const double storing = scatters ? scatter_cycles(output, request.target) / request.target.vector_lanes()
+                                    : output_cycles(request.target);
+    const double an_output =
+        products * conflicts * lane_cycles(tile, channels, width, vector_load, request.target) + storing;
+    return modelled_outputs(output) * an_output;
+}
+
+// Of one thread, for the strips that the tasks copy, and for weights that do not stay in L2 and that every part of the
+// pixels reads.
+double cycles_of_parts(const StageGroup &group, int64_t parts, int64_t channel_parts, const Target &target) {
+    constexpr double cycles_a_vector = 2, bytes_a_cycle = 8;
+    const Stage &stage = group.stage(0);
+    double cycles = 0;
+    if (copies_input(group)) {
+        const int64_t elements = strip_elements(stage, outputs_of_part(grouped_output(group), parts));
+        cycles += cycles_a_vector * static_cast<double>(parts * channel_parts * group.input().batch * elements) /
+                  target.vector_lanes();
+    }
+    const int64_t weights = weight_bytes(stage);
+    if (weights > target.l2_bytes / 2) cycles += static_cast<double>(parts * weights) / bytes_a_cycle;
+    return cycles;
+}
+
 Schedule default_of_convolution(const StageGroup &group, bool share_lines, const Target &target) {
     if (in_tiles(group)) return default_tiles(group, target);
     const Stage &stage = group.stage(0);
@@ -213,20 +259,21 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     const int64_t tiles = channel_tiles(request);
 
     // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
-    const int64_t weight_bytes = stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume() * 4;
     int64_t channel_parts = 1;
     const bool whole_tiles = group_channels(stage) % channel_tile(request) == 0;
     if (divides_channels(group) && whole_tiles) {
-        const int64_t wanted = balanced_parts(tiles, stage.groups * group.input().batch, target);
+        const int64_t wanted = fine_parts(tiles, stage.groups * group.input().batch, cycles_of_sums(request), target,
+                                          [&](int64_t cut) { return cycles_of_parts(group, 1, cut, target); });
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
     const int64_t batch = output[view_batch].extent;
     const int64_t others = batch * channel_parts * (share_lines ? 1 : stage.groups);
-    const int64_t parts = balanced_parts(pieces(output, pixel_tile(request)), others, target);
+    const int64_t parts = fine_parts(pieces(output, pixel_tile(request)), others, cycles_of_sums(request), target,
+                                     [&](int64_t cut) { return cycles_of_parts(group, cut, channel_parts, target); });
 
     schedule.knobs.emplace_back("parts", parts);
     schedule.knobs.emplace_back("channel_parts", channel_parts);
-    const bool outside = prefers_pixels_outside(group, schedule, tiles, weight_bytes, target);
+    const bool outside = prefers_pixels_outside(group, schedule, tiles, target);
     schedule.knobs.emplace_back("pixels_outside", outside ? 1 : 0);
     schedule.knobs.emplace_back("unroll", default_unroll(stage.in_channels / stage.groups, tile));
     return schedule;
@@ -345,28 +392,7 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
 
 double cycles(const KernelRequest &whole) {
     const KernelRequest request = convolution_of(whole);
-    const StageGroup &group = request.group;
-    const Schedule &schedule = request.schedule;
-    const View output = grouped_output(group);
-    const Stage &stage = group.stage(0);
-    const bool of_pixels = has_pixel_vectors(schedule);
-    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    const double products = static_cast<double>(input_channels(stage) * stage.kernel_volume()) *
-                            share_of_tile_taps(group, of_pixels ? 1 : tile.columns, 1);
-    int64_t channels = group_channels(stage), width = modelled_extent(output, view_width);
-    double vector_load = 1, conflicts = set_conflicts(tile.columns, bytes_between_pixels(group), request.target);
-    if (of_pixels) {
-        std::swap(tile.vectors, tile.columns);
-        std::swap(channels, width);
-        vector_load = pixel_load(group, request.target);
-        conflicts = 1;
-    }
-    const bool scatters = !of_pixels && output[view_channel].stride != 1;
-    const double storing = scatters ? scatter_cycles(output, request.target) / request.target.vector_lanes()
-                                    : output_cycles(request.target);
-    const double an_output =
-        products * conflicts * lane_cycles(tile, channels, width, vector_load, request.target) + storing;
-    return modelled_outputs(output) * an_output * share_of_slowest_thread(request);
+    return cycles_of_sums(request) * share_of_slowest_thread(request);
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {

@@ -133,8 +133,9 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
         }
     }
     const int64_t unit = parallel_axis(output) == view_width ? Tile(best).columns : 1;
-    best.knobs.back().second = balanced_parts(ceil_divided(output[parallel_axis(output)].extent, unit),
-                                              output[view_batch].extent * group.stage(0).groups, target);
+    best.knobs.back().second = fine_parts(ceil_divided(output[parallel_axis(output)].extent, unit),
+                                          output[view_batch].extent * group.stage(0).groups,
+                                          modelled_outputs(output) * output_cycles_of({group, best, target}), target);
     return best;
 }
 

@@ -97,36 +97,12 @@ RegisterTile default_tile(const Stage &stage, int64_t width, const Target &targe
     return best;
 }
 
-Schedule default_schedule(const StageGroup &whole, const Target &target) {
-    const StageGroup group = convolution_of(whole);
-    const Stage &stage = group.stage(0);
-    const View output = grouped_output(group);
-    const RegisterTile tile = default_tile(stage, output[view_width].extent, target);
-    const int64_t columns = parallel_axis(output) == view_width ? tile.columns : 1;
-    const int64_t pieces = ceil_divided(output[parallel_axis(output)].extent, columns);
-    const int64_t lanes = groups_in_vector(stage, target);
-    int64_t parts = balanced_parts(pieces, output[view_batch].extent * stage.groups / lanes, target);
-    // Pixels alone: strips of more than L2 would be for nothing, since their borders do not overlap.
-    const int64_t strips = output[view_width].extent * input_channels(stage) * lanes * 4 * 2 / target.l2_bytes;
-    if (flattens(group)) parts = std::max(parts, std::min(pieces, ceil_divided(strips, parts) * parts));
-    const Schedule schedule{"grouped",
-                            {{"channels", tile.vectors},
-                             {"columns", tile.columns},
-                             {"parts", parts},
-                             {"unroll", default_unroll(input_channels(stage), tile)}}};
-    return with_stages_knob(whole, schedule);
-}
-
-double cycles(const KernelRequest &whole) {
-    const KernelRequest request = convolution_of(whole);
+// All outputs of such a register tile, on one thread.
+double cycles_of_sums(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const View output = grouped_output(request.group);
     const RegisterTile tile{*request.schedule.knob("channels"), *request.schedule.knob("columns")};
     const int64_t lanes = groups_in_vector(stage, request.target);
-    const int64_t columns = parallel_axis(output) == view_width ? tile.columns : 1;
-    const double share =
-        share_of_slowest(ceil_divided(output[parallel_axis(output)].extent, columns), *request.schedule.knob("parts"),
-                         output[view_batch].extent * stage.groups / lanes, request.target);
     // A vector that the groups do not fill takes as long as a whole one.
     Target target = request.target;
     target.half_vectors = target.half_vectors || (target.isa == Isa::avx512 && lanes * 2 <= target.vector_lanes());
@@ -135,7 +111,54 @@ double cycles(const KernelRequest &whole) {
                             share_of_taps(request.group, view_height, 1);
     const double sum = products * lane_cycles_of_vectors(tile, group_channels(stage) * target.vector_lanes(),
                                                          output[view_width].extent, target);
-    return share * modelled_outputs(output) * waste * (sum + output_cycles(target));
+    return modelled_outputs(output) * waste * (sum + output_cycles(target));
+}
+
+// Of one thread, for the strips that the tasks turn into vectors of groups.
+double copying_cycles(const StageGroup &group, int64_t parts, const Target &target) {
+    constexpr double cycles_a_vector = 5;
+    auto elements = static_cast<double>(parts * group.input().batch * group.input().channels);
+    const std::array<int64_t, 3> outputs = outputs_of_part(grouped_output(group), parts);
+    for (const ViewAxis axis : {view_width, view_height, view_depth}) {
+        const int64_t span = input_span(stage_axis(group.stage(0), axis), outputs[axis - view_width]);
+        elements *= static_cast<double>(span);
+    }
+    return cycles_a_vector * elements / target.vector_lanes();
+}
+
+Schedule default_schedule(const StageGroup &whole, const Target &target) {
+    const StageGroup group = convolution_of(whole);
+    const Stage &stage = group.stage(0);
+    const View output = grouped_output(group);
+    const RegisterTile tile = default_tile(stage, output[view_width].extent, target);
+    const int64_t columns = parallel_axis(output) == view_width ? tile.columns : 1;
+    const int64_t pieces = ceil_divided(output[parallel_axis(output)].extent, columns);
+    const int64_t lanes = groups_in_vector(stage, target);
+    Schedule schedule{"grouped",
+                      {{"channels", tile.vectors},
+                       {"columns", tile.columns},
+                       {"parts", 1},
+                       {"unroll", default_unroll(input_channels(stage), tile)}}};
+    int64_t parts =
+        fine_parts(pieces, output[view_batch].extent * stage.groups / lanes, cycles_of_sums({group, schedule, target}),
+                   target, [&](int64_t cut) { return copying_cycles(group, cut, target); });
+    // Pixels alone: strips of more than L2 would be for nothing, since their borders do not overlap.
+    const int64_t strips = output[view_width].extent * input_channels(stage) * lanes * 4 * 2 / target.l2_bytes;
+    if (flattens(group)) parts = std::max(parts, std::min(pieces, ceil_divided(strips, parts) * parts));
+    schedule.knobs[2].second = parts;
+    return with_stages_knob(whole, schedule);
+}
+
+double cycles(const KernelRequest &whole) {
+    const KernelRequest request = convolution_of(whole);
+    const View output = grouped_output(request.group);
+    const int64_t columns = parallel_axis(output) == view_width ? *request.schedule.knob("columns") : 1;
+    const double share =
+        share_of_slowest(ceil_divided(output[parallel_axis(output)].extent, columns), *request.schedule.knob("parts"),
+                         output[view_batch].extent * request.group.stage(0).groups /
+                             groups_in_vector(request.group.stage(0), request.target),
+                         request.target);
+    return share * cycles_of_sums(request);
 }
 
 std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {

@@ -120,6 +120,44 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
     return schedule;
 }
 
+// All outputs of such a register tile, on one thread.
+double cycles_of_sums(const KernelRequest &request) {
+    const StageGroup &group = request.group;
+    const Schedule &schedule = request.schedule;
+    const View output = activation_view(group.output(), groups_of(group), flattens(group));
+    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
+    int64_t channels = group_channels(group), positions = phased_axis(group, view_width).positions;
+    if (has_pixel_vectors(schedule)) {
+        std::swap(tile.vectors, tile.columns);
+        std::swap(channels, positions);
+    }
+    auto products = static_cast<double>(summed_channels(group.stage(0)));
+    for (const ViewAxis axis : space) {
+        const PhasedAxis phased = phased_axis(group, axis);
+        products *= static_cast<double>(phased.kernel) / static_cast<double>(phased.stride);
+        if (axis != view_width) products *= share_of_transposed_taps(group, axis);
+    }
+    // Pixels of one phase lie apart, and so do channels that are not last: they are shuffled and stored one by one.
+    constexpr double one_by_one = 1.5;
+    const bool scatters = has_pixel_vectors(schedule) || output[view_channel].stride != 1;
+    const double an_output = products * lane_cycles(tile, channels, positions, 1, request.target) +
+                             (scatters ? one_by_one : output_cycles(request.target));
+    return an_output * modelled_outputs(output);
+}
+
+// Of one thread, for the strips that the tasks copy.
+double copying_cycles(const StageGroup &group, int64_t parts, int64_t channel_parts, const Target &target) {
+    constexpr double cycles_a_vector = 2;
+    if (!leaves_input(group)) return 0;
+    auto elements = static_cast<double>(parts * channel_parts * group.input().batch * group.input().channels);
+    for (const ViewAxis axis : space) {
+        const PhasedAxis phased = phased_axis(group, axis);
+        const int64_t cut = axis == part_axis(group) ? parts : 1;
+        elements *= static_cast<double>(phased.strip(ceil_divided(phased.positions, cut)));
+    }
+    return cycles_a_vector * elements / target.vector_lanes();
+}
+
 }  // namespace
 
 bool merges_groups(const StageGroup &group) {
@@ -237,6 +275,7 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     Schedule schedule = default_tile(group, target);
     const int64_t tiles = channel_tiles({group, schedule, target});
+    const double sums = cycles_of_sums({group, schedule, target});
 
     // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
     const int64_t weight_bytes = summed_channels(stage) * stage.out_channels * stage.kernel_volume() * 4;
@@ -244,13 +283,14 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     int64_t channel_parts = 1;
     const bool whole_tiles = group_channels(group) % channel_tile({group, schedule, target}) == 0;
     if (weight_bytes > input_bytes && whole_tiles && !merges_groups(group)) {
-        const int64_t wanted =
-            balanced_parts(std::min(tiles, ceil_divided(group_channels(group), target.vector_lanes())),
-                           groups_of(group) * group.input().batch, target);
+        const int64_t wanted = fine_parts(std::min(tiles, ceil_divided(group_channels(group), target.vector_lanes())),
+                                          groups_of(group) * group.input().batch, sums, target,
+                                          [&](int64_t cut) { return copying_cycles(group, 1, cut, target); });
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
     const int64_t others = group.input().batch * groups_of(group) * channel_parts;
-    const int64_t parts = balanced_parts(pieces(group, position_tile({group, schedule, target})), others, target);
+    const int64_t parts = fine_parts(pieces(group, position_tile({group, schedule, target})), others, sums, target,
+                                     [&](int64_t cut) { return copying_cycles(group, cut, channel_parts, target); });
 
     const int64_t panel = phase_panel_bytes(group, tiles);
     schedule.knobs.emplace_back("parts", parts);
@@ -269,27 +309,7 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
 }
 
 double cycles(const KernelRequest &request) {
-    const StageGroup &group = request.group;
-    const Schedule &schedule = request.schedule;
-    const View output = activation_view(group.output(), groups_of(group), flattens(group));
-    RegisterTile tile{*schedule.knob("vectors"), *schedule.knob("columns")};
-    int64_t channels = group_channels(group), positions = phased_axis(group, view_width).positions;
-    if (has_pixel_vectors(schedule)) {
-        std::swap(tile.vectors, tile.columns);
-        std::swap(channels, positions);
-    }
-    auto products = static_cast<double>(summed_channels(group.stage(0)));
-    for (const ViewAxis axis : space) {
-        const PhasedAxis phased = phased_axis(group, axis);
-        products *= static_cast<double>(phased.kernel) / static_cast<double>(phased.stride);
-        if (axis != view_width) products *= share_of_transposed_taps(group, axis);
-    }
-    // Pixels of one phase lie apart, and so do channels that are not last: they are shuffled and stored one by one.
-    constexpr double one_by_one = 1.5;
-    const bool scatters = has_pixel_vectors(schedule) || output[view_channel].stride != 1;
-    const double an_output = products * lane_cycles(tile, channels, positions, 1, request.target) +
-                             (scatters ? one_by_one : output_cycles(request.target));
-    return an_output * modelled_outputs(output) * share_of_slowest_thread(request);
+    return cycles_of_sums(request) * share_of_slowest_thread(request);
 }
 
 }  // namespace convc::transposed

@@ -224,6 +224,22 @@ public:
         return best_;
     }
 
+    // The same, of as many parts as cost nothing.
+    Shape best_in_fine_parts() {
+        best();
+        const CostModel model(group_, target_, best_.outputs);
+        const auto threads = static_cast<double>(planned_threads(target_));
+        // Parts of less than a block read the weights as often as whole blocks.
+        const auto cycles_in = [&](int64_t parts) {
+            Shape shape = best_;
+            shape.parts = parts;
+            return model.cycles(shape) * threads;
+        };
+        best_.parts = fine_parts(blocks_along_parts(best_, model), others(best_, model), best_cycles_ * threads,
+                                 target_, cycles_in);
+        return best_;
+    }
+
     double cycles() const { return best_cycles_; }
 
 private:
@@ -267,22 +283,27 @@ private:
         }
     }
 
-    void try_parts(Shape shape, const CostModel &model) {
+    static int64_t blocks_along_parts(const Shape &shape, const CostModel &model) {
         const Tiling &tiles = model.tiles();
-        const View &output = model.output();
-        const ViewAxis cut = parallel_axis(output);
+        const ViewAxis cut = parallel_axis(model.output());
         const auto pieces = [&](const TiledAxis &axis, int64_t block) {
             return axis.interleaved > 1 ? axis.tiles() / axis.interleaved : ceil_divided(axis.tiles(), block);
         };
-        const int64_t blocks = cut == view_width    ? pieces(tiles.x, shape.across)
-                               : cut == view_height ? pieces(tiles.y, shape.down)
-                                                    : int64_t{output[cut].extent};
+        if (cut == view_width) return pieces(tiles.x, shape.across);
+        return cut == view_height ? pieces(tiles.y, shape.down) : int64_t{model.output()[cut].extent};
+    }
+
+    int64_t others(const Shape &shape, const CostModel &model) const {
+        return model.output()[view_batch].extent * stage_.groups * shape.channel_parts;
+    }
+
+    void try_parts(Shape shape, const CostModel &model) {
+        const int64_t blocks = blocks_along_parts(shape, model);
         const int64_t channel_tiles = ceil_divided(group_channels(stage_), shape.vectors * target_.vector_lanes());
         const int64_t most_parts = std::min(channel_tiles, planned_threads(target_));
         for (shape.channel_parts = 1; shape.channel_parts <= most_parts; shape.channel_parts++) {
             if (channel_tiles % shape.channel_parts != 0) continue;
-            const int64_t others = output[view_batch].extent * stage_.groups * shape.channel_parts;
-            shape.parts = balanced_parts(blocks, others, target_);
+            shape.parts = balanced_parts(blocks, others(shape, model), target_);
             const double cycles = model.cycles(shape);
             if (cycles < best_cycles_) best_ = shape, best_cycles_ = cycles;
         }
@@ -473,7 +494,7 @@ std::optional<Conflict> conflict(const KernelRequest &request) {
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {
-    const Shape shape = Search(group, target).best();
+    const Shape shape = Search(group, target).best_in_fine_parts();
     const RegisterTile tile{shape.vectors, shape.columns * shape.rows};
     return shape.schedule(default_unroll(channel_block(group.stage(0), target), tile));
 }

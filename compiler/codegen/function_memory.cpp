@@ -21,21 +21,19 @@ using Halide::Internal::LoweredFunc;
 // Halide keeps constant allocations up to this on the stack (runtime/constants.h: maximum_stack_allocation_bytes).
 constexpr int64_t largest_stack_allocation = 16384;
 
-// A loop with so many tasks as run-time extents make: at most so many threads take part in it.
-constexpr int64_t arenas_of_a_runtime_loop = 64;
-
 // Walks one function. The blocks alive at once are those of the enclosing Allocate nodes: Halide may free a block
 // earlier, but the allocator takes back only the top of its stack, so the sum along a path is the bound.
 class MemoryVisitor : public IRVisitor {
 public:
     struct Loop {
         std::string task;
-        int64_t extent = 0;
+        int64_t at_once = 0;        // tasks
         uint64_t serial_bytes = 0;  // taken where the loop stands
     };
     uint64_t peak = 0;
     std::vector<Loop> loops;
     std::string problem;
+    int64_t tasks_at_once = 1;
 
 private:
     using IRVisitor::visit;
@@ -65,7 +63,7 @@ private:
         }
         std::string name = task->name;
         if (name.rfind("::", 0) == 0) name = name.substr(2);
-        loops.push_back({name, extent.value_or(arenas_of_a_runtime_loop), alive_});
+        loops.push_back({name, std::min(extent.value_or(tasks_at_once), tasks_at_once), alive_});
     }
 
     uint64_t heap_bytes(const Allocate *op) {
@@ -93,9 +91,12 @@ private:
 
 }  // namespace
 
-Result<FunctionMemory> function_memory(const Halide::Module &module, const std::string &function) {
+Result<FunctionMemory> function_memory(const Halide::Module &module, const std::string &function, int tasks_at_once) {
     std::map<std::string, MemoryVisitor> visits;
-    for (const LoweredFunc &lowered : module.functions()) lowered.body.accept(&visits[lowered.name]);
+    for (const LoweredFunc &lowered : module.functions()) {
+        visits[lowered.name].tasks_at_once = tasks_at_once;
+        lowered.body.accept(&visits[lowered.name]);
+    }
     FunctionMemory memory;
     memory.serial_bytes = visits[function].peak;
     uint64_t peak = memory.serial_bytes;
@@ -109,7 +110,7 @@ Result<FunctionMemory> function_memory(const Halide::Module &module, const std::
         memory.task_arena_bytes = std::max(memory.task_arena_bytes, visits[loop.task].peak);
     }
     for (const MemoryVisitor::Loop &loop : visits[function].loops) {
-        peak = std::max(peak, loop.serial_bytes + static_cast<uint64_t>(loop.extent) * memory.task_arena_bytes);
+        peak = std::max(peak, loop.serial_bytes + static_cast<uint64_t>(loop.at_once) * memory.task_arena_bytes);
     }
     memory.parallel_bytes = peak - memory.serial_bytes;
     return memory;

@@ -8,7 +8,8 @@
 
 namespace convc {
 
-// Fails, naming the allocation, when a size or a number of tasks is not a constant: a bug of the schedule's.
-Result<FunctionMemory> function_memory(const Halide::Module &module, const std::string &function);
+// With at most so many tasks of a parallel loop at once. Fails, naming the allocation, when a size is not a constant: a
+// bug of the schedule's.
+Result<FunctionMemory> function_memory(const Halide::Module &module, const std::string &function, int tasks_at_once);
 
 }  // namespace convc

@@ -123,8 +123,8 @@ void append_functions(Module &to, const Module &from, const std::string &externa
     to.set_any_strict_float(to.any_strict_float() || from.any_strict_float());
 }
 
-FunctionMemory memory_of(const Module &module, const std::string &function) {
-    Result<FunctionMemory> memory = function_memory(module, function);
+FunctionMemory memory_of(const Module &module, const std::string &function, const Target &target) {
+    Result<FunctionMemory> memory = function_memory(module, function, target.tasks_at_once());
     if (!memory) throw Halide::InternalError(memory.error().message);
     return *memory;
 }
@@ -141,12 +141,13 @@ GroupFunctions build_group(const Plan &plan, size_t index, const std::string &sy
     const std::string name(algorithm->name);
     Module run = build_module(name, request, group.arguments, group.run, true);
     if (plan.target.on_gpu()) run = with_stable_device_names(run, group.run);
-    group.run_memory = memory_of(run, group.run);
+    group.run_memory = memory_of(run, group.run, plan.target);
     append_functions(module, run, group.run);
     if (has_parameters(group.arguments)) {
         group.pack = function_name(symbol, "pack", index);
         const Module pack = build_module(name + "_pack", request, group.arguments, group.pack, false);
-        if (memory_of(pack, group.pack).bytes() > 0) throw Halide::InternalError("packing has no workspace");
+        if (memory_of(pack, group.pack, plan.target).bytes() > 0)
+            throw Halide::InternalError("packing has no workspace");
         append_functions(module, pack, group.pack);
     }
     return group;

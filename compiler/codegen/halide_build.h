@@ -16,7 +16,7 @@ namespace convc {
 // What a Halide function takes of the workspace; see runtime/kernel_runtime/kernel_runtime.h.
 struct FunctionMemory {
     uint64_t serial_bytes = 0;      // blocks outside parallel loops
-    uint64_t parallel_bytes = 0;    // of the largest parallel loop: tasks * task_arena_bytes
+    uint64_t parallel_bytes = 0;    // of the largest parallel loop: tasks at once * task_arena_bytes
     uint64_t task_arena_bytes = 0;  // of the hungriest task
 
     uint64_t bytes() const { return serial_bytes + parallel_bytes; }

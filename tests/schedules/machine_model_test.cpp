@@ -1,0 +1,74 @@
+// How work is cut into tasks: equal shares first, then as many tasks as cost nothing.
+#include "schedules/machine_model.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/plan/plan.h"
+#include "convc/convc.hpp"
+
+namespace convc {
+namespace {
+
+constexpr double long_work = 1e9;  // cycles
+
+Target of_threads(int threads) {
+    Target target;
+    target.threads = threads;
+    return target;
+}
+
+TEST(FineParts, NoThreadGetsMoreThanItsShare) {
+    for (const int threads : {1, 2, 3, 7, 64}) {
+        const Target target = of_threads(threads);
+        for (int64_t items = 1; items <= 120; items++) {
+            for (const int64_t others : {1, 2, 3, 32}) {
+                const int64_t balanced = balanced_parts(items, others, target);
+                const int64_t fine = fine_parts(items, others, long_work, target);
+                ASSERT_GE(fine, balanced);
+                ASSERT_LE(fine, items);
+                ASSERT_LE(pieces_of_slowest(items, fine, others, target),
+                          pieces_of_slowest(items, balanced, others, target))
+                    << items << " items " << others << " times on " << threads;
+            }
+        }
+    }
+}
+
+TEST(FineParts, AreManyWhereWorkIsLongAndFewWhereItIsShort) {
+    const Target two = of_threads(2);
+    EXPECT_EQ(fine_parts(56, 1, long_work, two), 28);
+    EXPECT_EQ(fine_parts(56, 1, 15 * 20'000, two), 14);
+    EXPECT_EQ(fine_parts(56, 1, 20'000, two), balanced_parts(56, 1, two));
+    EXPECT_EQ(fine_parts(14, 16, long_work, two), 2) << "32 tasks are enough";
+}
+
+TEST(FineParts, StopBeforeTheyCost) {
+    const auto dear = [](int64_t parts) { return static_cast<double>(parts) * 0.004 * long_work; };
+    const int64_t parts = fine_parts(56, 1, long_work, of_threads(2), dear);
+    EXPECT_EQ(parts, 8) << "at 0.4 % a part, 3 % are worth 7 more than the first 2";
+}
+
+// A task's part of the workspace is used again by the next task of its thread.
+TEST(FineParts, TakeNoMoreWorkspaceThanThereAreThreads) {
+    const auto workspace = [](int threads, int parts) {
+        const std::string line = "f32 nhwc[1, 64, 64, 16] -> conv(16, 3x3, stride=2, pad=1)";
+        const std::string schedule = "direct(vectors=1, columns=8, parts=" + std::to_string(parts) +
+                                     ", channel_parts=1, pixels_outside=0, unroll=1)";
+        const Result<Target> target = parse_target("x86-64-linux-avx2-fma " + std::to_string(threads) + "t");
+        const Result<Plan> plan = make_pinned_plan(*parse_layer(line), *target, {*parse_schedule(schedule)});
+        const Result<Kernel> kernel = compile_kernel(*plan, "layer");
+        EXPECT_TRUE(kernel) << kernel.error().message;
+        return kernel ? kernel->workspace_bytes : 0;
+    };
+    const size_t one = workspace(1, 8);
+    EXPECT_GT(one, 0u);
+    EXPECT_EQ(workspace(2, 8), 2 * one);
+    EXPECT_EQ(workspace(8, 8), 8 * one);
+    EXPECT_EQ(workspace(16, 8), 8 * one);
+}
+
+}  // namespace
+}  // namespace convc
