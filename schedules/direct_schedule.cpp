@@ -135,7 +135,7 @@ RegisterTile tile_of_channels(const StageGroup &group, bool share_lines, const T
     constexpr double least_gain = 0.93;
     const int64_t channels = group_channels(group.stage(0)), width = grouped_output(group)[view_width].extent;
     const int64_t between = bytes_between_pixels(group);
-    RegisterTile best = best_register_tile(channels, width, target, 1, 4, between);
+    RegisterTile best = best_register_tile(channels, width, target, 1, 6, between);
     const auto cycles = [&](const RegisterTile &tile) {
         return tile_cycles(tile, channels, width, 1, target) * share_of_taps(group, view_width, tile.columns) *
                set_conflicts(tile.columns, between, target) * imbalance(group, share_lines, tile.columns, target);
@@ -236,13 +236,15 @@ double cycles_of_sums(const KernelRequest &request) {
 // Of one thread, for the strips that the tasks copy, and for weights that do not stay in L2 and that every part of the
 // pixels reads.
 double cycles_of_parts(const StageGroup &group, int64_t parts, int64_t channel_parts, const Target &target) {
-    constexpr double cycles_a_vector = 2, bytes_a_cycle = 8;
+    // Of groups that do not fill a vector, each has vectors of its own (3x3 of 8 groups of 8 at 28 x 28).
+    constexpr double whole_vector = 2, part_of_vector = 16, bytes_a_cycle = 8;
     const Stage &stage = group.stage(0);
+    const bool whole = stage.groups == 1 || stage.in_channels / stage.groups >= target.vector_lanes();
     double cycles = 0;
     if (copies_input(group)) {
         const int64_t elements = strip_elements(stage, outputs_of_part(grouped_output(group), parts));
-        cycles += cycles_a_vector * static_cast<double>(parts * channel_parts * group.input().batch * elements) /
-                  target.vector_lanes();
+        cycles += (whole ? whole_vector : part_of_vector) *
+                  static_cast<double>(parts * channel_parts * group.input().batch * elements) / target.vector_lanes();
     }
     const int64_t weights = weight_bytes(stage);
     if (weights > target.l2_bytes / 2) cycles += static_cast<double>(parts * weights) / bytes_a_cycle;

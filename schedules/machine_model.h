@@ -43,7 +43,7 @@ double set_conflicts(int64_t columns, int64_t bytes_between_pixels, const Target
 
 // The tile with the fewest cycles, of at most so many vectors.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1,
-                                int64_t most_vectors = 4, int64_t bytes_between_pixels = sizeof(float));
+                                int64_t most_vectors = 6, int64_t bytes_between_pixels = sizeof(float));
 
 // The vector_load of vectors that lie anywhere in memory, `stride` elements between their lanes.
 double unaligned_load(int64_t stride, const Target &target);
