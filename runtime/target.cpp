@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -75,8 +76,8 @@ int Target::vector_lanes() const {
     return half_vectors ? facts(isa).lanes / 2 : facts(isa).lanes;
 }
 int Target::tasks_at_once() const {
-    constexpr int unknown_machine = 64;
-    return threads > 0 ? threads : unknown_machine;
+    constexpr int unknown_machine = 64, most_threads = 256;  // the kernel runtime's pool has no more
+    return threads > 0 ? std::min(threads, most_threads) : unknown_machine;
 }
 bool Target::splits_vectors() const {
     return isa == Isa::avx512 && cpu == "znver4" && !half_vectors;

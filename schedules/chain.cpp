@@ -126,8 +126,8 @@ std::vector<std::string> notes(const KernelRequest &request) {
                                   shape.link(i).groups * shape.link(i).channels,
                                   static_cast<double>(shape.strip_bytes(i)) / 1024));
     }
-    all.push_back(fmt::format("workspace: {:.0f} KB in {} tasks; one stage after the other {:.0f} KB",
-                              static_cast<double>(shape.workspace_bytes()) / 1024, shape.tasks(),
+    all.push_back(fmt::format("{} tasks, {:.0f} KB of workspace for those at once; one stage after the other {:.0f} KB",
+                              shape.tasks(), static_cast<double>(shape.workspace_bytes()) / 1024,
                               static_cast<double>(sequence_workspace_bytes(request.group)) / 1024));
     return all;
 }

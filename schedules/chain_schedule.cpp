@@ -70,25 +70,6 @@ void choose_parts(KernelRequest &request, const std::vector<Knob> &ranges) {
     set_knob(request.schedule, "parts", best_parts);
 }
 
-// And more of them, as long as they compute little twice. With so few rows in a part, it is one strip.
-void choose_fine_parts(KernelRequest &request) {
-    constexpr double multiply_adds_a_cycle = 2;
-    const ChainShape shape(request);
-    const auto work_in = [&](int64_t parts) {
-        set_knob(request.schedule, "parts", parts);
-        set_knob(request.schedule, "rows", ChainShape(request).piece());
-    };
-    const auto a_cycle = multiply_adds_a_cycle * static_cast<double>(request.target.vector_lanes());
-    const auto repeated_cycles = [&](int64_t parts) {
-        work_in(parts);
-        if (chain_work_refusal(request)) return std::numeric_limits<double>::max();
-        return ChainShape(request).repeated_work() * static_cast<double>(planned_threads(request.target)) / a_cycle;
-    };
-    const TensorType &output = request.group.output();
-    work_in(fine_parts(extent_along(output, shape.strip_axis()), output.batch, chain_work(request.group) / a_cycle,
-                       request.target, repeated_cycles));
-}
-
 bool fits(const KernelRequest &request) {
     return ChainShape(request).cache_bytes() <= request.target.l2_bytes / 2 && !chain_workspace_conflict(request);
 }
@@ -163,6 +144,29 @@ double scattering_work(const StageGroup &group, const Target &target) {
            static_cast<double>(planned_threads(target));
 }
 
+// More parts of whole strips, as long as they compute little twice.
+void choose_fine_parts(KernelRequest &request) {
+    constexpr double multiply_adds_a_cycle = 2, most_extra = 0.03;
+    const auto a_cycle = multiply_adds_a_cycle * static_cast<double>(request.target.vector_lanes());
+    const auto repeated_cycles = [&](int64_t parts) {
+        KernelRequest tried = request;
+        set_knob(tried.schedule, "parts", parts);
+        const ChainShape shape(tried);
+        const bool whole_strips = shape.piece() % shape.rows() == 0;
+        if (!whole_strips || chain_work_refusal(tried) || chain_workspace_conflict(tried)) {
+            return std::numeric_limits<double>::infinity();
+        }
+        return shape.repeated_work() * static_cast<double>(planned_threads(tried.target)) / a_cycle;
+    };
+    const TensorType &output = request.group.output();
+    const int64_t chosen = *request.schedule.knob("parts");
+    const double cycles = chain_work(request.group) / a_cycle;
+    const int64_t fine = fine_parts(extent_along(output, ChainShape(request).strip_axis()), output.batch, cycles,
+                                    request.target, repeated_cycles);
+    const bool pays = repeated_cycles(fine) - repeated_cycles(chosen) <= most_extra * cycles;
+    if (fine > chosen && pays) set_knob(request.schedule, "parts", fine);
+}
+
 // With a part for each thread, or fine parts.
 Schedule schedule_of_parts(const StageGroup &group, const Target &target, bool fine) {
     const std::vector<Knob> ranges = chain_knobs(group, target);
@@ -170,11 +174,11 @@ Schedule schedule_of_parts(const StageGroup &group, const Target &target, bool f
     for (const Knob &knob : ranges) lowest.knobs.emplace_back(knob.name, knob.low);
     KernelRequest request{group, lowest, target};
     choose_parts(request, ranges);
-    if (fine) choose_fine_parts(request);
     // What is stored depends on the tiles, but little.
     choose_tiles(request);
     choose_rows(request);
     choose_tiles(request);
+    if (fine) choose_fine_parts(request);
     return request.schedule;
 }
 

@@ -293,7 +293,7 @@ int64_t intermediate_bytes(const StageGroup &group) {
 
 namespace {
 
-// What a stage that pads copies of its input when it is computed alone; at least that, in all tasks together.
+// What a stage that pads copies of its input when it is computed alone, if all its tasks run at once.
 int64_t padded_input_bytes(const Stage &stage, const TensorType &input) {
     if (!has_padding(stage) || (is_depthwise(stage) && pads_with_zeros(stage))) return 0;
     int64_t elements = input.batch * input.channels;

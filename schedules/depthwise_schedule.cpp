@@ -214,7 +214,7 @@ bool prefers_copies(const StageGroup &group, const Target &target) {
     return shares_sets(group) && (stage.kernel_volume() >= many_taps || span > target.l2_bytes / 2);
 }
 
-// All of them on one thread.
+// All outputs, on one thread.
 double cycles_of_sums(const KernelRequest &request) {
     // A vector of the input is loaded and stored.
     constexpr double copied = 2;
@@ -222,7 +222,7 @@ double cycles_of_sums(const KernelRequest &request) {
     return tiles_of_layer(request) * tile_cycles_of(request) + copies;
 }
 
-// So many that tasks are short; or fewer, where those would overlap.
+// As fine as costs nothing; or fewer, where those would overlap.
 int64_t parts_of_rows(const StageGroup &group, int64_t others, int64_t unit, double cycles, const Target &target) {
     const View output = output_view(group);
     const int64_t rows = output[parallel_axis(output)].extent;
@@ -242,7 +242,7 @@ Schedule with_copies(Schedule schedule, const StageGroup &group, const Target &t
     }
     const double cycles = cycles_of_sums({group, schedule, target});
     for (auto &[name, value] : schedule.knobs) {
-        if (name == "channel_parts") value = fine_parts(vectors, output[view_batch].extent, cycles, target);
+        if (name == "channel_parts") value = fine_parts(vectors, modelled_extent(output, view_batch), cycles, target);
     }
     return schedule;
 }
@@ -256,9 +256,9 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
     const int64_t columns = default_columns(row, axis, most_columns, target);
     Schedule schedule{"depthwise", {{"columns", columns}, {"parts", 1}, {"channel_parts", 1}, {"channels_outside", 0}}};
     if (may_copy_vectors(group, target)) schedule.knobs.emplace_back("copies", 0);
-    const int64_t parts =
-        parts_of_rows(group, output[view_batch].extent, tile_along_parts(group, tile_pixels(group, target, columns), 1),
-                      cycles_of_sums({group, schedule, target}), target);
+    const int64_t parts = parts_of_rows(group, modelled_extent(output, view_batch),
+                                        tile_along_parts(group, tile_pixels(group, target, columns), 1),
+                                        cycles_of_sums({group, schedule, target}), target);
     const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
     const int64_t channel_parts = std::min(wanted, ranges[2].high);
     schedule.knobs[1].second = parts;
@@ -270,7 +270,7 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
 Schedule default_planes(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const std::vector<Knob> ranges = knobs(group, target);
-    const int64_t batch = output[view_batch].extent;
+    const int64_t batch = modelled_extent(output, view_batch);
     const int64_t channel_parts = std::min(balanced_parts(output[view_channel].extent, batch, target), ranges[2].high);
     int64_t parts = balanced_parts(output[parallel_axis(output)].extent, batch * channel_parts, target);
     const PixelTile tile = default_pixel_tile(group, rows_of_part(group, parts), ranges[0].high, target);

@@ -64,13 +64,18 @@ std::vector<Knob> knobs_of_convolution(const StageGroup &group, const Target &ta
     return all;
 }
 
-// Of the strip that a task of so many outputs (width, height, depth) reads: of all groups, bytes of one.
-int64_t strip_elements(const Stage &stage, const std::array<int64_t, 3> &outputs) {
-    const auto span = [&](ViewAxis axis) { return input_span(stage_axis(stage, axis), outputs[axis - view_width]); };
-    return span(view_width) * span(view_height) * span(view_depth) * stage.in_channels;
+// What a task of so many outputs (width, height, depth) reads, of all groups.
+double strip_elements(const Stage &stage, const std::array<int64_t, 3> &outputs) {
+    auto elements = static_cast<double>(stage.in_channels);
+    for (const ViewAxis axis : {view_width, view_height, view_depth}) {
+        elements *= static_cast<double>(input_span(stage_axis(stage, axis), outputs[axis - view_width]));
+    }
+    return elements;
 }
-int64_t strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
-    return strip_elements(stage, {columns, rows, 1}) / stage.groups * 4;
+
+// Bytes of a group's strip.
+double strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
+    return strip_elements(stage, {columns, rows, 1}) / static_cast<double>(stage.groups) * sizeof(float);
 }
 
 int64_t weight_bytes(const Stage &stage) {
@@ -84,7 +89,8 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
     const bool one_row = grouped_output(group)[view_height].extent == 1;
     const int64_t row_tiles = ((one_row ? 128 : 32) + tile.columns - 1) / tile.columns;
     int64_t rows = one_row ? 1 : 8;
-    while (rows > 1 && strip_bytes(stage, row_tiles * tile.columns, rows) > target.l2_bytes / 2) rows--;
+    while (rows > 1 && strip_bytes(stage, row_tiles * tile.columns, rows) > static_cast<double>(target.l2_bytes / 2))
+        rows--;
     const int64_t panel =
         tile.vectors * target.vector_lanes() * stage.in_channels / stage.groups * stage.kernel_volume() * 4;
     return {"direct",
@@ -242,9 +248,10 @@ double cycles_of_parts(const StageGroup &group, int64_t parts, int64_t channel_p
     const bool whole = stage.groups == 1 || stage.in_channels / stage.groups >= target.vector_lanes();
     double cycles = 0;
     if (copies_input(group)) {
-        const int64_t elements = strip_elements(stage, outputs_of_part(grouped_output(group), parts));
-        cycles += (whole ? whole_vector : part_of_vector) *
-                  static_cast<double>(parts * channel_parts * group.input().batch * elements) / target.vector_lanes();
+        const double copies =
+            static_cast<double>(parts * channel_parts * modelled_extent(grouped_output(group), view_batch));
+        cycles += (whole ? whole_vector : part_of_vector) * copies *
+                  strip_elements(stage, outputs_of_part(grouped_output(group), parts)) / target.vector_lanes();
     }
     const int64_t weights = weight_bytes(stage);
     if (weights > target.l2_bytes / 2) cycles += static_cast<double>(parts * weights) / bytes_a_cycle;
@@ -264,12 +271,12 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     int64_t channel_parts = 1;
     const bool whole_tiles = group_channels(stage) % channel_tile(request) == 0;
     if (divides_channels(group) && whole_tiles) {
-        const int64_t wanted = fine_parts(tiles, stage.groups * group.input().batch, cycles_of_sums(request), target,
-                                          [&](int64_t cut) { return cycles_of_parts(group, 1, cut, target); });
+        const int64_t wanted =
+            fine_parts(tiles, stage.groups * modelled_extent(output, view_batch), cycles_of_sums(request), target,
+                       [&](int64_t cut) { return cycles_of_parts(group, 1, cut, target); });
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
-    const int64_t batch = output[view_batch].extent;
-    const int64_t others = batch * channel_parts * (share_lines ? 1 : stage.groups);
+    const int64_t others = modelled_extent(output, view_batch) * channel_parts * (share_lines ? 1 : stage.groups);
     const int64_t parts = fine_parts(pieces(output, pixel_tile(request)), others, cycles_of_sums(request), target,
                                      [&](int64_t cut) { return cycles_of_parts(group, cut, channel_parts, target); });
 

@@ -117,7 +117,8 @@ double cycles_of_sums(const KernelRequest &request) {
 // Of one thread, for the strips that the tasks turn into vectors of groups.
 double copying_cycles(const StageGroup &group, int64_t parts, const Target &target) {
     constexpr double cycles_a_vector = 5;
-    auto elements = static_cast<double>(parts * group.input().batch * group.input().channels);
+    auto elements =
+        static_cast<double>(parts * modelled_extent(grouped_output(group), view_batch) * group.input().channels);
     const std::array<int64_t, 3> outputs = outputs_of_part(grouped_output(group), parts);
     for (const ViewAxis axis : {view_width, view_height, view_depth}) {
         const int64_t span = input_span(stage_axis(group.stage(0), axis), outputs[axis - view_width]);
@@ -139,9 +140,9 @@ Schedule default_schedule(const StageGroup &whole, const Target &target) {
                        {"columns", tile.columns},
                        {"parts", 1},
                        {"unroll", default_unroll(input_channels(stage), tile)}}};
-    int64_t parts =
-        fine_parts(pieces, output[view_batch].extent * stage.groups / lanes, cycles_of_sums({group, schedule, target}),
-                   target, [&](int64_t cut) { return copying_cycles(group, cut, target); });
+    int64_t parts = fine_parts(pieces, modelled_extent(output, view_batch) * stage.groups / lanes,
+                               cycles_of_sums({group, schedule, target}), target,
+                               [&](int64_t cut) { return copying_cycles(group, cut, target); });
     // Pixels alone: strips of more than L2 would be for nothing, since their borders do not overlap.
     const int64_t strips = output[view_width].extent * input_channels(stage) * lanes * 4 * 2 / target.l2_bytes;
     if (flattens(group)) parts = std::max(parts, std::min(pieces, ceil_divided(strips, parts) * parts));

@@ -149,9 +149,10 @@ int64_t fine_parts(int64_t items, int64_t others, double cycles, const Target &t
     const auto most_tasks =
         std::min(static_cast<double>(tasks_of_thread * planned_threads(target)), cycles / shortest_task);
     const auto extra = [&](int64_t parts) { return extra_cycles ? extra_cycles(parts) : 0.0; };
+    const double extra_of_fewest = extra(fewest);
     for (int64_t parts = std::min(items, static_cast<int64_t>(most_tasks) / others); parts > fewest; parts--) {
         if (pieces_of_slowest(items, parts, others, target) > pieces) continue;
-        if (extra(parts) - extra(fewest) <= most_extra * cycles) return parts;
+        if (extra(parts) - extra_of_fewest <= most_extra * cycles) return parts;
     }
     return fewest;
 }

@@ -41,7 +41,7 @@ double output_cycles(const Target &target);
 // 0.99 (1x1 of 1024 channels, 8 ways).
 double set_conflicts(int64_t columns, int64_t bytes_between_pixels, const Target &target);
 
-// The tile with the fewest cycles, of at most so many vectors.
+// The tile with the fewest cycles, of at most so many vectors; above 4 only where that is all channels.
 RegisterTile best_register_tile(int64_t channels, int64_t pixels, const Target &target, double vector_load = 1,
                                 int64_t most_vectors = 6, int64_t bytes_between_pixels = sizeof(float));
 

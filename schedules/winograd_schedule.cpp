@@ -227,7 +227,7 @@ public:
     // The same, of as many parts as cost nothing.
     Shape best_in_fine_parts() {
         best();
-        const CostModel model(group_, target_, best_.outputs);
+        const CostModel model(group_, target_, best_.outputs, CostModel::Unit::cycles);
         const auto threads = static_cast<double>(planned_threads(target_));
         // Parts of less than a block read the weights as often as whole blocks.
         const auto cycles_in = [&](int64_t parts) {
@@ -235,7 +235,7 @@ public:
             shape.parts = parts;
             return model.cycles(shape) * threads;
         };
-        best_.parts = fine_parts(blocks_along_parts(best_, model), others(best_, model), best_cycles_ * threads,
+        best_.parts = fine_parts(blocks_along_parts(best_, model), others(best_, model), cycles_in(best_.parts),
                                  target_, cycles_in);
         return best_;
     }

@@ -47,8 +47,9 @@ typedef struct convc_kernel_context {
  *
  * The workspace of a kernel is the largest sum of this over the blocks alive at once outside parallel loops, plus, at
  * each parallel loop, task_arena_bytes for every task that may run at once (Target::tasks_at_once(), if there are as
- * many): a call on more threads leaves the others idle. Blocks must be counted until those allocated after them are
- * freed too: frees may come in any order, but only the top of the stack is taken back. */
+ * many): at a loop whose tasks allocate, a call on more threads leaves the others idle. Blocks must be counted until
+ * those allocated after them are freed too: frees may come in any order, but only the top of the stack is taken back.
+ */
 static inline uint64_t convc_kernel_block_bytes(uint64_t bytes) {
     return (bytes + 64 + 64 + 63) / 64 * 64;
 }

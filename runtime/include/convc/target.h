@@ -36,7 +36,7 @@ struct Target {
     bool on_gpu() const { return gpu != Gpu::none; }
     int vector_lanes() const;          // f32 lanes of one register, or of the half that is used
     int vector_registers() const;      // architectural vector registers
-    int tasks_at_once() const;         // of a loop: at most so many, each in a part of the workspace of its own
+    int tasks_at_once() const;         // of a loop, at most, where each takes a part of the workspace
     bool splits_vectors() const;       // computes with a whole register in two turns: halves are as fast
     int cpu_level() const;             // what convc_kernel_cpu_level_v1() returns at least on a CPU that runs its code
     std::string isa_word() const;      // "avx2"
