@@ -89,7 +89,7 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
     const bool one_row = grouped_output(group)[view_height].extent == 1;
     const int64_t row_tiles = ((one_row ? 128 : 32) + tile.columns - 1) / tile.columns;
     int64_t rows = one_row ? 1 : 8;
-    while (rows > 1 && strip_bytes(stage, row_tiles * tile.columns, rows) > static_cast<double>(target.l2_bytes / 2))
+    while (rows > 1 && strip_bytes(stage, row_tiles * tile.columns, rows) > static_cast<double>(target.l2_bytes) / 2)
         rows--;
     const int64_t panel =
         tile.vectors * target.vector_lanes() * stage.in_channels / stage.groups * stage.kernel_volume() * 4;
