@@ -41,12 +41,6 @@ int64_t most_columns(const StageGroup &group, const ChainLink &link) {
     return std::min<int64_t>(columns, 30);
 }
 
-void set_knob(Schedule &schedule, const std::string &name, int64_t value) {
-    for (auto &[knob, old] : schedule.knobs) {
-        if (knob == name) old = value;
-    }
-}
-
 // The direction and the parts with the least work for the slowest thread; among equals the fewest parts.
 void choose_parts(KernelRequest &request, const std::vector<Knob> &ranges) {
     const int64_t most = 4 * planned_threads(request.target);
@@ -146,7 +140,7 @@ double scattering_work(const StageGroup &group, const Target &target) {
 
 // More parts of whole strips, as long as they compute little twice.
 void choose_fine_parts(KernelRequest &request) {
-    constexpr double multiply_adds_a_cycle = 2, most_extra = 0.03;
+    constexpr double multiply_adds_a_cycle = 2;
     const auto a_cycle = multiply_adds_a_cycle * static_cast<double>(request.target.vector_lanes());
     const auto repeated_cycles = [&](int64_t parts) {
         KernelRequest tried = request;
@@ -159,12 +153,10 @@ void choose_fine_parts(KernelRequest &request) {
         return shape.repeated_work() * static_cast<double>(planned_threads(tried.target)) / a_cycle;
     };
     const TensorType &output = request.group.output();
-    const int64_t chosen = *request.schedule.knob("parts");
-    const double cycles = chain_work(request.group) / a_cycle;
-    const int64_t fine = fine_parts(extent_along(output, ChainShape(request).strip_axis()), output.batch, cycles,
-                                    request.target, repeated_cycles);
-    const bool pays = repeated_cycles(fine) - repeated_cycles(chosen) <= most_extra * cycles;
-    if (fine > chosen && pays) set_knob(request.schedule, "parts", fine);
+    const int64_t items = extent_along(output, ChainShape(request).strip_axis());
+    const int64_t parts = finer_parts(*request.schedule.knob("parts"), items, output.batch,
+                                      chain_work(request.group) / a_cycle, request.target, repeated_cycles);
+    set_knob(request.schedule, "parts", parts);
 }
 
 // With a part for each thread, or fine parts.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "schedules/knob_values.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
 #include "schedules/single_stage.h"
@@ -236,14 +237,9 @@ int64_t parts_of_rows(const StageGroup &group, int64_t others, int64_t unit, dou
 Schedule with_copies(Schedule schedule, const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const int64_t vectors = output[view_channel].extent / vector_extent(group, target);
-    for (auto &[name, value] : schedule.knobs) {
-        if (name == "parts") value = 1;
-        if (name == "channels_outside" || name == "copies") value = 1;
-    }
+    for (const char *name : {"parts", "channels_outside", "copies"}) set_knob(schedule, name, 1);
     const double cycles = cycles_of_sums({group, schedule, target});
-    for (auto &[name, value] : schedule.knobs) {
-        if (name == "channel_parts") value = fine_parts(vectors, modelled_extent(output, view_batch), cycles, target);
-    }
+    set_knob(schedule, "channel_parts", fine_parts(vectors, modelled_extent(output, view_batch), cycles, target));
     return schedule;
 }
 
@@ -261,8 +257,8 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
                                         cycles_of_sums({group, schedule, target}), target);
     const int64_t wanted = (planned_threads(target) + parts - 1) / parts;
     const int64_t channel_parts = std::min(wanted, ranges[2].high);
-    schedule.knobs[1].second = parts;
-    schedule.knobs[2].second = channel_parts;
+    set_knob(schedule, "parts", parts);
+    set_knob(schedule, "channel_parts", channel_parts);
     return prefers_copies(group, target) ? with_copies(schedule, group, target) : schedule;
 }
 
@@ -284,7 +280,8 @@ Schedule default_planes(const StageGroup &group, const Target &target) {
                        {"register_rows", tile.rows}}};
     if (parts > 1) return schedule;
     const double cycles = cycles_of_sums({group, schedule, target});
-    schedule.knobs[2].second = std::min(fine_parts(output[view_channel].extent, batch, cycles, target), ranges[2].high);
+    const int64_t fine = fine_parts(output[view_channel].extent, batch, cycles, target);
+    set_knob(schedule, "channel_parts", std::min(fine, ranges[2].high));
     return schedule;
 }
 

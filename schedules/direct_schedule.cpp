@@ -64,15 +64,6 @@ std::vector<Knob> knobs_of_convolution(const StageGroup &group, const Target &ta
     return all;
 }
 
-// What a task of so many outputs (width, height, depth) reads, of all groups.
-double strip_elements(const Stage &stage, const std::array<int64_t, 3> &outputs) {
-    auto elements = static_cast<double>(stage.in_channels);
-    for (const ViewAxis axis : {view_width, view_height, view_depth}) {
-        elements *= static_cast<double>(input_span(stage_axis(stage, axis), outputs[axis - view_width]));
-    }
-    return elements;
-}
-
 // Bytes of a group's strip.
 double strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
     return strip_elements(stage, {columns, rows, 1}) / static_cast<double>(stage.groups) * sizeof(float);

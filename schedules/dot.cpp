@@ -17,6 +17,7 @@
 #include "schedules/algorithms.h"
 #include "schedules/direct_schedule.h"
 #include "schedules/group_generator.h"
+#include "schedules/knob_values.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
 #include "schedules/parallel_parts.h"
@@ -133,9 +134,10 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
         }
     }
     const int64_t unit = parallel_axis(output) == view_width ? Tile(best).columns : 1;
-    best.knobs.back().second = fine_parts(ceil_divided(output[parallel_axis(output)].extent, unit),
-                                          output[view_batch].extent * group.stage(0).groups,
-                                          modelled_outputs(output) * output_cycles_of({group, best, target}), target);
+    const int64_t parts = fine_parts(ceil_divided(output[parallel_axis(output)].extent, unit),
+                                     output[view_batch].extent * group.stage(0).groups,
+                                     modelled_outputs(output) * output_cycles_of({group, best, target}), target);
+    set_knob(best, "parts", parts);
     return best;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "schedules/gpu_model.h"
+#include "schedules/knob_values.h"
 #include "schedules/single_stage.h"
 
 namespace convc::gpu_chain {
@@ -165,28 +166,14 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     for (const Knob &knob : knobs(group, target)) best.knobs.emplace_back(knob.name, knob.low);
     double least = std::numeric_limits<double>::max();
     Schedule tried = best;
-    const auto consider = [&](int64_t depthwise_columns) {
-        tried.knobs.back().second = depthwise_columns;
-        const KernelRequest request{group, tried, target};
-        if (conflict(request)) return;
-        if (const double time = cycles(request); time < least) least = time, best = tried;
-    };
-    const auto set = [&](size_t knob, int64_t value) { tried.knobs[knob].second = value; };
-    for (int64_t columns = 1; columns <= std::min(width, Tile::most_columns); columns++) {
-        for (const int64_t channel_threads : {1, 2, 4, 8, 16, 32}) {
-            for (const int64_t column_threads : {1, 2, 4, 8}) {
-                for (int64_t row_threads = 1; row_threads <= std::min<int64_t>(height, 16); row_threads++) {
-                    for (const int64_t chunk : {1, 2, 4, 8, 16, 32}) {
-                        for (const int64_t split : {1, 2, 4, 8}) {
-                            set(1, columns), set(2, channel_threads), set(3, column_threads), set(4, row_threads);
-                            set(5, chunk), set(6, split);
-                            for (const int64_t of_depthwise : {int64_t{1}, int64_t{2}, columns}) consider(of_depthwise);
-                        }
-                    }
-                }
-            }
+    try_blocks(tried, {width, height, {1, 2, 4, 8, 16, 32}, {1, 2, 4, 8, 16, 32}}, [&] {
+        for (const int64_t depthwise_columns : {int64_t{1}, int64_t{2}, *tried.knob("columns")}) {
+            set_knob(tried, "depthwise_columns", depthwise_columns);
+            const KernelRequest request{group, tried, target};
+            if (conflict(request)) continue;
+            if (const double time = cycles(request); time < least) least = time, best = tried;
         }
-    }
+    });
     return best;
 }
 

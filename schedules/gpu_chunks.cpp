@@ -1,7 +1,9 @@
 #include "schedules/gpu_chunks.h"
 
 #include <algorithm>
+#include <numeric>
 
+#include "schedules/knob_values.h"
 #include "schedules/parallel_parts.h"
 
 namespace convc {
@@ -48,6 +50,22 @@ std::optional<Conflict> chunked_block_conflict(const KernelRequest &request, int
         return Conflict{ConflictKind::shape, "columns * column_threads exceed a row"};
     }
     return std::nullopt;
+}
+
+void try_blocks(Schedule &tried, const BlockChoices &choices, const std::function<void()> &consider) {
+    constexpr int64_t most_rows = 16;
+    const auto up_to = [](int64_t most) {
+        std::vector<int64_t> values(static_cast<size_t>(most));
+        std::iota(values.begin(), values.end(), 1);
+        return values;
+    };
+    const KnobValues knobs[]{{"columns", up_to(std::min(choices.width, ChunkedBlock::most_columns))},
+                             {"channel_threads", choices.channel_threads},
+                             {"column_threads", {1, 2, 4, 8}},
+                             {"row_threads", up_to(std::min(choices.height, most_rows))},
+                             {"chunk", choices.chunks},
+                             {"split", {1, 2, 4, 8}}};
+    try_all(tried, knobs, consider);
 }
 
 double multiprocessor_cycles(double of_thread, const ChunkedBlock &block, const GpuFacts &facts, int64_t blocks,

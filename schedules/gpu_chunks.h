@@ -4,6 +4,7 @@
 
 #include <Halide.h>
 
+#include <functional>
 #include <vector>
 
 #include "schedules/gpu_block.h"
@@ -33,6 +34,14 @@ std::vector<Knob> chunked_block_knobs(const View &output, int64_t channels);
 
 // Why a block does not fit so many input channels or so many outputs in a row.
 std::optional<Conflict> chunked_block_conflict(const KernelRequest &request, int64_t channels, int64_t columns);
+
+// Calls `consider` with every block in `tried` that a default considers for an output of width x height pixels, with
+// one of these `channel_threads` and `chunks`.
+struct BlockChoices {
+    int64_t width, height;
+    std::vector<int64_t> channel_threads, chunks;
+};
+void try_blocks(Schedule &tried, const BlockChoices &choices, const std::function<void()> &consider);
 
 // Modelled cycles of a multiprocessor, whose four schedulers start an instruction of a warp a cycle: what a thread
 // executes, times the warps of the multiprocessor with the most of so many blocks, as far as there are enough of them

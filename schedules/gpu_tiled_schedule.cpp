@@ -139,34 +139,15 @@ std::optional<Conflict> conflict(const KernelRequest &request) {
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {
     const int64_t width = TiledAxis(group, view_width).outputs, height = TiledAxis(group, view_height).outputs;
-    Schedule best{"gpu_tiled",
-                  {{"columns", 1},
-                   {"channel_threads", 1},
-                   {"column_threads", 1},
-                   {"row_threads", 1},
-                   {"chunk", 1},
-                   {"split", 1}}};
+    Schedule best{"gpu_tiled", {}};
+    for (const Knob &knob : knobs(group, target)) best.knobs.emplace_back(knob.name, knob.low);
     double least = std::numeric_limits<double>::max();
     Schedule tried = best;
-    const auto set = [&](size_t knob, int64_t value) { tried.knobs[knob].second = value; };
-    for (int64_t columns = 1; columns <= std::min(width, Tile::most_columns); columns++) {
-        for (const int64_t channel_threads : {4, 8, 16, 32}) {
-            for (const int64_t column_threads : {1, 2, 4, 8}) {
-                for (int64_t row_threads = 1; row_threads <= std::min<int64_t>(height, 16); row_threads++) {
-                    for (const int64_t chunk : {4, 8, 16, 32}) {
-                        for (const int64_t split : {1, 2, 4, 8}) {
-                            set(0, columns), set(1, channel_threads), set(2, column_threads), set(3, row_threads);
-                            set(4, chunk), set(5, split);
-                            const KernelRequest request{group, tried, target};
-                            if (conflict(request)) continue;
-                            const double time = cycles(request);
-                            if (time < least) least = time, best = tried;
-                        }
-                    }
-                }
-            }
-        }
-    }
+    try_blocks(tried, {width, height, {4, 8, 16, 32}, {4, 8, 16, 32}}, [&] {
+        const KernelRequest request{group, tried, target};
+        if (conflict(request)) return;
+        if (const double time = cycles(request); time < least) least = time, best = tried;
+    });
     return best;
 }
 

@@ -117,13 +117,9 @@ double cycles_of_sums(const KernelRequest &request) {
 // Of one thread, for the strips that the tasks turn into vectors of groups.
 double copying_cycles(const StageGroup &group, int64_t parts, const Target &target) {
     constexpr double cycles_a_vector = 5;
-    auto elements =
-        static_cast<double>(parts * modelled_extent(grouped_output(group), view_batch) * group.input().channels);
-    const std::array<int64_t, 3> outputs = outputs_of_part(grouped_output(group), parts);
-    for (const ViewAxis axis : {view_width, view_height, view_depth}) {
-        const int64_t span = input_span(stage_axis(group.stage(0), axis), outputs[axis - view_width]);
-        elements *= static_cast<double>(span);
-    }
+    const View output = grouped_output(group);
+    const auto copies = static_cast<double>(parts * modelled_extent(output, view_batch));
+    const double elements = copies * strip_elements(group.stage(0), outputs_of_part(output, parts));
     return cycles_a_vector * elements / target.vector_lanes();
 }
 
@@ -146,7 +142,7 @@ Schedule default_schedule(const StageGroup &whole, const Target &target) {
     // Pixels alone: strips of more than L2 would be for nothing, since their borders do not overlap.
     const int64_t strips = output[view_width].extent * input_channels(stage) * lanes * 4 * 2 / target.l2_bytes;
     if (flattens(group)) parts = std::max(parts, std::min(pieces, ceil_divided(strips, parts) * parts));
-    schedule.knobs[2].second = parts;
+    set_knob(schedule, "parts", parts);
     return with_stages_knob(whole, schedule);
 }
 

@@ -67,4 +67,18 @@ std::vector<int64_t> values_worth_trying(const Algorithm &algorithm, const Kerne
     return algorithm.worthwhile ? algorithm.worthwhile(so_far, knob) : usual_values(so_far, knob);
 }
 
+void set_knob(Schedule &schedule, std::string_view name, int64_t value) {
+    for (auto &[knob, old] : schedule.knobs) {
+        if (knob == name) old = value;
+    }
+}
+
+void try_all(Schedule &schedule, std::span<const KnobValues> knobs, const std::function<void()> &consider) {
+    if (knobs.empty()) return consider();
+    for (const int64_t value : knobs.front().values) {
+        set_knob(schedule, knobs.front().name, value);
+        try_all(schedule, knobs.subspan(1), consider);
+    }
+}
+
 }  // namespace convc

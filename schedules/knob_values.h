@@ -1,7 +1,11 @@
-// The values of a knob that are worth a tuner's trial.
+// Values of knobs: which are worth a tuner's trial, and how a default tries and sets them.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "schedules/algorithm.h"
@@ -20,5 +24,15 @@ std::vector<int64_t> good_columns(int64_t vectors, const Knob &columns, int64_t 
 
 // The algorithm's own choice, under the values of the knobs before this one, or the usual ones; in order.
 std::vector<int64_t> values_worth_trying(const Algorithm &algorithm, const KernelRequest &so_far, const Knob &knob);
+
+// Gives a knob of the schedule another value; one that it does not have stays away.
+void set_knob(Schedule &schedule, std::string_view name, int64_t value);
+
+// Calls `consider` with every combination of these values in `schedule`, the last knob's fastest.
+struct KnobValues {
+    std::string name;
+    std::vector<int64_t> values;
+};
+void try_all(Schedule &schedule, std::span<const KnobValues> knobs, const std::function<void()> &consider);
 
 }  // namespace convc

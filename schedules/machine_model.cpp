@@ -140,21 +140,25 @@ int64_t balanced_parts(int64_t items, int64_t others, const Target &target) {
 // at 56 x 56 in 14 parts 0.75 of the time, 1x1 of 512 -> 2048 channels at 7 x 7 in 16 0.80, 3x3 of 32 groups at 56 x 56
 // in 32 tasks for 8 0.70, Winograd's 3x3 at 56 x 56 in 14 0.89; where all cores were as fast, the same. 1x1 of 3 groups
 // at 28 x 28 in tasks of 3 us: 1.1.
-int64_t fine_parts(int64_t items, int64_t others, double cycles, const Target &target,
-                   const std::function<double(int64_t parts)> &extra_cycles) {
+int64_t finer_parts(int64_t parts, int64_t items, int64_t others, double cycles, const Target &target,
+                    const std::function<double(int64_t parts)> &extra_cycles) {
     constexpr int64_t tasks_of_thread = 16;
     constexpr double shortest_task = 20'000, most_extra = 0.03;
-    const int64_t fewest = balanced_parts(items, others, target),
-                  pieces = pieces_of_slowest(items, fewest, others, target);
+    const int64_t pieces = pieces_of_slowest(items, parts, others, target);
     const auto most_tasks =
         std::min(static_cast<double>(tasks_of_thread * planned_threads(target)), cycles / shortest_task);
-    const auto extra = [&](int64_t parts) { return extra_cycles ? extra_cycles(parts) : 0.0; };
-    const double extra_of_fewest = extra(fewest);
-    for (int64_t parts = std::min(items, static_cast<int64_t>(most_tasks) / others); parts > fewest; parts--) {
-        if (pieces_of_slowest(items, parts, others, target) > pieces) continue;
-        if (extra(parts) - extra_of_fewest <= most_extra * cycles) return parts;
+    const auto extra = [&](int64_t finer) { return extra_cycles ? extra_cycles(finer) : 0.0; };
+    const double extra_of_parts = extra(parts);
+    for (int64_t finer = std::min(items, static_cast<int64_t>(most_tasks) / others); finer > parts; finer--) {
+        if (pieces_of_slowest(items, finer, others, target) > pieces) continue;
+        if (extra(finer) - extra_of_parts <= most_extra * cycles) return finer;
     }
-    return fewest;
+    return parts;
+}
+
+int64_t fine_parts(int64_t items, int64_t others, double cycles, const Target &target,
+                   const std::function<double(int64_t parts)> &extra_cycles) {
+    return finer_parts(balanced_parts(items, others, target), items, others, cycles, target, extra_cycles);
 }
 
 double share_of_slowest(int64_t items, int64_t parts, int64_t others, const Target &target) {

@@ -58,11 +58,15 @@ int64_t planned_threads(const Target &target);
 // with parts as large as that allows.
 int64_t balanced_parts(int64_t items, int64_t others, const Target &target);
 
-// As balanced_parts(), and then as many more as cost nothing: no thread gets more pieces, and no task takes less than
+// So many parts, or as many more as cost nothing: no thread gets more pieces, and no task takes less than
 // some 7 us of the `cycles` that all the work takes one thread. A thread that is slower than the others, because its
 // core is a small one or has another program on its second hardware thread, leaves the tasks it does not get to to
 // them; with a part for each thread, all wait for it. `extra_cycles(parts)`: what so many parts take beyond the sums,
 // as for the rows of the input that neighbours copy both.
+int64_t finer_parts(int64_t parts, int64_t items, int64_t others, double cycles, const Target &target,
+                    const std::function<double(int64_t parts)> &extra_cycles = nullptr);
+
+// The same from balanced_parts().
 int64_t fine_parts(int64_t items, int64_t others, double cycles, const Target &target,
                    const std::function<double(int64_t parts)> &extra_cycles = nullptr);
 

@@ -176,6 +176,14 @@ std::optional<std::string> strip_refusal(const Stage &stage, const std::array<in
     return "a task's input with its border takes more than 2^31 - 1 bytes";
 }
 
+double strip_elements(const Stage &stage, const std::array<int64_t, 3> &outputs) {
+    auto elements = static_cast<double>(stage.in_channels);
+    for (const ViewAxis axis : {view_width, view_height, view_depth}) {
+        elements *= static_cast<double>(input_span(stage_axis(stage, axis), outputs[axis - view_width]));
+    }
+    return elements;
+}
+
 std::array<int64_t, 3> outputs_of_part(const View &output, int64_t parts) {
     std::array<int64_t, 3> outputs{output[view_width].extent, output[view_height].extent, output[view_depth].extent};
     int64_t &cut = outputs[static_cast<size_t>(parallel_axis(output) - view_width)];

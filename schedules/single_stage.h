@@ -54,6 +54,9 @@ std::optional<std::string> general_refusal(const StageGroup &group);
 // `outputs` along width, height and depth, and reads `channels` of the input.
 std::optional<std::string> strip_refusal(const Stage &stage, const std::array<int64_t, 3> &outputs, int64_t channels);
 
+// Elements of the input that a task of so many outputs reads, of all channels.
+double strip_elements(const Stage &stage, const std::array<int64_t, 3> &outputs);
+
 // The outputs of a task where `parts` cut the outermost spatial axis of a view whose extents are known.
 std::array<int64_t, 3> outputs_of_part(const View &output, int64_t parts);
 

@@ -45,6 +45,10 @@ std::optional<std::string> strip_refusal(const StageGroup &group) {
     return std::nullopt;
 }
 
+int64_t batch(const StageGroup &group) {
+    return modelled_extent(activation_view(group.output(), 1, false), view_batch);
+}
+
 // Pieces of `tile` positions or of rows that the parallel axis falls into.
 int64_t pieces(const StageGroup &group, int64_t tile) {
     const ViewAxis axis = part_axis(group);
@@ -54,8 +58,7 @@ int64_t pieces(const StageGroup &group, int64_t tile) {
 // Of all work, what the thread with the most tasks does.
 double share_of_slowest_thread(const KernelRequest &request) {
     if (in_tiles(request.group)) return 1.0 / static_cast<double>(planned_threads(request.target));
-    const int64_t others = modelled_extent(activation_view(request.group.output(), 1, false), view_batch) *
-                           groups_of(request.group) * *request.schedule.knob("channel_parts");
+    const int64_t others = batch(request.group) * groups_of(request.group) * *request.schedule.knob("channel_parts");
     return share_of_slowest(pieces(request.group, position_tile(request)), *request.schedule.knob("parts"), others,
                             request.target);
 }
@@ -152,9 +155,7 @@ double copying_cycles(const KernelRequest &request, int64_t parts, int64_t chann
     const StageGroup &group = request.group;
     if (!leaves_input(group)) return 0;
     const bool gathers = has_pixel_vectors(request.schedule) && channels_last(group.input().layout);
-    auto elements = static_cast<double>(parts * channel_parts *
-                                        modelled_extent(activation_view(group.output(), 1, false), view_batch) *
-                                        group.input().channels);
+    auto elements = static_cast<double>(parts * channel_parts * batch(group) * group.input().channels);
     for (const ViewAxis axis : space) {
         const PhasedAxis phased = phased_axis(group, axis);
         const int64_t cut = axis == part_axis(group) ? parts : 1;
@@ -281,7 +282,6 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     Schedule schedule = default_tile(group, target);
     const int64_t tiles = channel_tiles({group, schedule, target});
     const double sums = cycles_of_sums({group, schedule, target});
-    const int64_t batch = modelled_extent(activation_view(group.output(), 1, false), view_batch);
 
     // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
     const int64_t weight_bytes = summed_channels(stage) * stage.out_channels * stage.kernel_volume() * 4;
@@ -289,12 +289,13 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     int64_t channel_parts = 1;
     const bool whole_tiles = group_channels(group) % channel_tile({group, schedule, target}) == 0;
     if (weight_bytes > input_bytes && whole_tiles && !merges_groups(group)) {
-        const int64_t wanted = fine_parts(
-            std::min(tiles, ceil_divided(group_channels(group), target.vector_lanes())), groups_of(group) * batch, sums,
-            target, [&](int64_t cut) { return copying_cycles({group, schedule, target}, 1, cut); });
+        const int64_t wanted = fine_parts(std::min(tiles, ceil_divided(group_channels(group), target.vector_lanes())),
+                                          groups_of(group) * batch(group), sums, target, [&](int64_t cut) {
+                                              return copying_cycles({group, schedule, target}, 1, cut);
+                                          });
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
-    const int64_t others = batch * groups_of(group) * channel_parts;
+    const int64_t others = batch(group) * groups_of(group) * channel_parts;
     const int64_t parts =
         fine_parts(pieces(group, position_tile({group, schedule, target})), others, sums, target,
                    [&](int64_t cut) { return copying_cycles({group, schedule, target}, cut, channel_parts); });

@@ -110,9 +110,8 @@ typedef struct convc_kernel_info {
 #define CONVC_ABI 2u
 
 /* Threads a call may use; 0 restores the default, which is $CONVC_NUM_THREADS or else every CPU the process may run on.
- * Returns the number in force. A kernel that needs
- * workspace uses at most as many as the target that it was compiled for names. Not while a call is under way in another
- * thread. */
+ * Returns the number in force. A kernel that needs workspace uses at most as many as the target that it was compiled
+ * for names. Not while a call is under way in another thread. */
 int convc_set_threads(int threads);
 
 /* Ends the worker threads; the next call starts them again. Not while a call is under way in another thread. */
