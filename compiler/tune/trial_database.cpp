@@ -38,13 +38,14 @@ constexpr const char *same_key = "layer = ? AND target = ? AND machine = ? AND b
 constexpr const char *filtered =
     "(?1 = '' OR layer = ?1) AND (?2 = '' OR target = ?2) AND (?3 = '' OR machine = ?3) AND (?4 = '' OR build = ?4)";
 
-// When a process was started, in ticks since the machine was; 0: there is none of that number. A number alone may have
-// been given to another process since.
+// When a process was started, in ticks since the machine was; 0: there is none of that number, or a dead one that
+// nobody has waited for yet. A number alone may have been given to another process since.
 int64_t start_of_process(int64_t process) {
     std::ifstream stat(fmt::format("/proc/{}/stat", process));
     std::string text((std::istreambuf_iterator<char>(stat)), {});
-    // The name, in brackets, may hold anything; field 22 is the 20th behind it.
+    // The name, in brackets, may hold anything; the state is the field behind it, and field 22 the 20th.
     size_t at = text.rfind(')');
+    if (at != std::string::npos && text.find_first_of("ZX", at) == at + 2) return 0;
     for (int field = 2; at != std::string::npos && field < 22; field++) at = text.find(' ', at + 1);
     return at == std::string::npos ? 0 : std::strtoll(text.c_str() + at, nullptr, 10);
 }
@@ -195,17 +196,17 @@ Result<TrialDatabase> TrialDatabase::open(const std::filesystem::path &file, Mis
     }
 }
 
-Result<bool> TrialDatabase::claim(const TrialKey &key) {
+Result<TrialDatabase::Claim> TrialDatabase::claim(const TrialKey &key) {
     try {
         SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
         SQLite::Statement done(*database_, fmt::format("SELECT 1 FROM trial WHERE {}", same_key));
         bind_key(done, key);
-        if (done.executeStep()) return false;
+        if (done.executeStep()) return Claim::done;
         SQLite::Statement other(*database_, fmt::format("SELECT process, started FROM claim WHERE {}", same_key));
         bind_key(other, key);
         if (other.executeStep()) {
             const int64_t process = other.getColumn(0).getInt64(), started = other.getColumn(1).getInt64();
-            if (process != getpid() && start_of_process(process) == started) return false;
+            if (process != getpid() && start_of_process(process) == started) return Claim::theirs;
         }
         SQLite::Statement take(*database_, "INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?, ?, ?, ?)");
         bind_key(take, key);
@@ -214,7 +215,7 @@ Result<bool> TrialDatabase::claim(const TrialKey &key) {
         take.exec();
         other.reset();
         transaction.commit();
-        return true;
+        return Claim::ours;
     } catch (const SQLite::Exception &exception) {
         return failure_of_change(exception, *database_);
     }

@@ -2,7 +2,7 @@
 //
 //     Result<TrialDatabase> database = TrialDatabase::open("trials.db");
 //     if (!database) return database.error();
-//     if (database->claim(key)) ... measure ..., database->record(trial);
+//     if (*database->claim(key) == TrialDatabase::Claim::ours) ... measure ..., database->record(trial);
 //
 // Every change is one transaction, on disk when the function returns: kill -9 loses at most the trial under way, and a
 // full disk leaves the file as it was. Two processes may work on one file: a trial that one has claimed the other
@@ -46,9 +46,10 @@ public:
     enum class Missing { refused, created };
     static Result<TrialDatabase> open(const std::filesystem::path &file, Missing missing = Missing::created);
 
-    // Whether the caller shall do this trial: nobody has done it, and no living process is at it. A claim ends with
-    // record(), release() or the process.
-    Result<bool> claim(const TrialKey &key);
+    // Who shall do this trial. It is the caller's where nobody has done it and no living process is at it; a claim ends
+    // with record(), release() or the process.
+    enum class Claim { ours, theirs, done };
+    Result<Claim> claim(const TrialKey &key);
     Status release(const TrialKey &key);
 
     // In place of the claim, or of an earlier trial of the key.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "compiler/plan/shipped_schedules.h"
 #include "compiler/tune/kernel_ranges.h"
@@ -80,6 +81,7 @@ private:
         if (Status status = take_default(segment, *standard, time_baseline(part, baseline)); !status) return status;
         best_relative_ = 1;
         known_.clear();
+        others_.clear();
         if (Status status = tell_known(part, search); !status) return status;
         for (int done = 0; done < trials && !is_over();) {
             const Result<int> made = try_some(part, search, std::min(trials - done, most_batch));
@@ -204,14 +206,9 @@ private:
 
     // Compiles a few side by side, then measures them one after the other. How many were tried.
     Result<int> try_some(const Layer &part, ScheduleSearch &search, int most) {
-        std::vector<Schedule> schedules;
-        while (static_cast<int>(schedules.size()) < most) {
-            const auto schedule = search.next();
-            if (!schedule) break;
-            const Result<bool> ours = database_.claim(key_of(part, print_schedule(*schedule)));
-            if (!ours) return ours.error();
-            if (*ours) schedules.push_back(*schedule);
-        }
+        const Result<std::vector<Schedule>> claimed = claim_some(part, search, most);
+        if (!claimed) return claimed.error();
+        const std::vector<Schedule> &schedules = *claimed;
         std::vector<std::string> texts;
         texts.reserve(schedules.size());
         for (const Schedule &schedule : schedules) texts.push_back(print_schedule(schedule));
@@ -226,6 +223,22 @@ private:
             report(part, trial);
         }
         return static_cast<int>(schedules.size());
+    }
+
+    // First those that another tuner was at: it may have died since.
+    Result<std::vector<Schedule>> claim_some(const Layer &part, ScheduleSearch &search, int most) {
+        std::vector<Schedule> ours, again = std::exchange(others_, {});
+        while (static_cast<int>(ours.size()) < most) {
+            const auto schedule = again.empty() ? search.next() : std::optional(again.back());
+            if (!again.empty()) again.pop_back();
+            if (!schedule) break;
+            const Result<TrialDatabase::Claim> claim = database_.claim(key_of(part, print_schedule(*schedule)));
+            if (!claim) return claim.error();
+            if (*claim == TrialDatabase::Claim::ours) ours.push_back(*schedule);
+            if (*claim == TrialDatabase::Claim::theirs) others_.push_back(*schedule);
+        }
+        others_.insert(others_.end(), again.begin(), again.end());
+        return ours;
     }
 
     // Of trials that will not be made.
@@ -334,6 +347,7 @@ private:
     double deadline_ = infinity;  // of the trials of the segment under way, in seconds since the search began
     double best_relative_ = 1;
     double part_seconds_ = 0;
+    std::vector<Schedule> others_;  // schedules of the segment under way that another tuner is at
     std::set<std::string> known_;  // schedules of the segment under way that the search has been told of
     TunedLayer tuned_;
 };

@@ -195,6 +195,29 @@ class Tune(CliTest):
             made += int(re.search(r"(?m)^a +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9]+ +(\d+)", out.decode())[1])
         self.assertEqual(len(self.trials()), made)
 
+    def test_what_another_leaves_undone_is_done(self):
+        self.write("net.conv", FILE)
+        self.tune("--effort", "exhaustive", "--only", "^a$", "--database", "t.db")
+        best = self.planned("a")
+        (self.folder / "net.schedules").unlink()
+        # Somebody is at the best of them, and dies while the search runs.
+        other = subprocess.Popen(["sleep", "100"])
+        started = int(pathlib.Path(f"/proc/{other.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+        with sqlite3.connect(self.folder / "t.db") as database:
+            database.execute("INSERT INTO claim SELECT layer, target, machine, build, schedule, ?, ? FROM trial "
+                             "WHERE schedule = ?", (other.pid, started, best))
+            database.execute("DELETE FROM trial")
+        process = self.start("tune", "net.conv", "--effort", "exhaustive", "--only", "^a$", "--database", "t.db",
+                             "--worker", sys.executable, FAKE)
+        while process.poll() is None and len(self.safe_trials()) < 20:
+            time.sleep(0.02)
+        self.assertIsNone(process.poll(), "the search is over")
+        self.assertNotIn(best, {trial[1] for trial in self.safe_trials()})
+        other.kill()
+        other.wait()
+        process.communicate(timeout=120)
+        self.assertEqual(self.planned("a"), best)
+
     def test_what_is_wrong_is_said(self):
         self.write("net.conv", FILE)
         self.assertIn("--budget takes a time", self.convc("tune", "net.conv", "--budget", "soon", status=2)[1])
