@@ -348,7 +348,7 @@ private:
     double best_relative_ = 1;
     double part_seconds_ = 0;
     std::vector<Schedule> others_;  // schedules of the segment under way that another tuner is at
-    std::set<std::string> known_;  // schedules of the segment under way that the search has been told of
+    std::set<std::string> known_;   // schedules of the segment under way that the search has been told of
     TunedLayer tuned_;
 };
 
