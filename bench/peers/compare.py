@@ -32,8 +32,9 @@ def parse_arguments():
     parser.add_argument("--channels-first", action="store_true", help="the same layers with channels first")
     parser.add_argument("--cold", nargs="?", type=int, const=20, default=0, metavar="N",
                         help="N calls a round (20), each after all caches were emptied")
-    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="interleaved rounds (8)")
-    parser.add_argument("--seconds", type=float, default=0.03, metavar="S", help="of a library in a round (0.03)")
+    parser.add_argument("--rounds", type=int, default=24, metavar="N",
+                        help="interleaved rounds (24), fewer where they take long")
+    parser.add_argument("--seconds", type=float, default=0.01, metavar="S", help="of a library in a round (0.01)")
     parser.add_argument("--output", metavar="PREFIX", default=str(ROOT / "build" / "peers" / "results"),
                         help="write PREFIX.md, PREFIX.json and PREFIX.svg (build/peers/results)")
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)

@@ -1,7 +1,9 @@
 """One layer in all libraries: the numbers, what each makes of them, and the times in interleaved rounds.
 
 A round times every library once, in random order, between two bursts of the FMA peak and of a cache line's way between
-the cores; a round in which either drifts counts only where there are no better ones.
+the cores; a round in which either drifts counts only where there are no better ones. Rounds are short and many: what
+neighbours on the same cores take away for a second, they then take from every library, and every library has had its
+good moments.
 """
 
 import contextlib
@@ -10,6 +12,7 @@ import random
 import shutil
 import statistics
 import tempfile
+import time
 
 import numpy
 
@@ -19,6 +22,8 @@ from bench.peers.steadiness import Steadiness
 SLOW = 3.0  # a library so many times slower than the best is left out of further rounds
 ROUNDS_BEFORE_DROPPING = 1
 ATTEMPTS = 2  # rounds tried for each that is wanted
+FEWEST_ROUNDS = 6  # of layers of which a round takes seconds,
+ENOUGH_SECONDS = 20.0  # once they have taken so long
 
 
 def verify(folder, output):
@@ -35,7 +40,7 @@ class Contestant:
     def __init__(self, worker):
         self.worker = worker
         self.note, self.error, self.facts = "", "", {}
-        self.rounds = []  # (minimum, median, whether the peak was steady)
+        self.rounds = {}  # by number: (minimum, median, whether the peak was steady)
 
     def prepare(self, request, folder):
         try:
@@ -66,14 +71,16 @@ class Contestant:
             return None
 
     def best(self):
-        return min(minimum for minimum, _, _ in self.rounds)
+        return min(minimum for minimum, _, _ in self.rounds.values())
 
     def result(self):
         if self.error:
             return {"error": self.error}
-        good = [entry for entry in self.rounds if entry[2]] or self.rounds
-        return {"minimum": min(entry[0] for entry in good), "median": statistics.median(entry[1] for entry in good),
-                "rounds": len(good), "note": self.note} | {
+        good = {number: entry for number, entry in self.rounds.items() if entry[2]} or self.rounds
+        return {"minimum": min(entry[0] for entry in good.values()),
+                "median": statistics.median(entry[1] for entry in good.values()),
+                "rounds": {str(number): float(f"{entry[0]:.4g}") for number, entry in good.items()},
+                "note": self.note} | {
                     key: self.facts[key] for key in ("origin", "packed_bytes", "workspace_bytes") if key in self.facts}
 
 
@@ -89,7 +96,7 @@ def run_round(contestants, ours, options):
 
 def run_rounds(contestants, ours, options):
     """Fills in the contestants' rounds; returns how many were steady, and what the machine showed."""
-    steady_rounds, steadiness = 0, Steadiness()
+    steady_rounds, steadiness, begin = 0, Steadiness(), time.monotonic()
     for attempt in range(options.rounds * ATTEMPTS):
         racing = [contestant for contestant in contestants if not contestant.error]
         if attempt >= ROUNDS_BEFORE_DROPPING and racing:
@@ -99,8 +106,9 @@ def run_rounds(contestants, ours, options):
         steady = steadiness.judge(bursts)
         steady_rounds += steady
         for contestant, (minimum, median) in times.items():
-            contestant.rounds.append((minimum, median, steady))
-        if steady_rounds == options.rounds:
+            contestant.rounds[attempt] = minimum, median, steady
+        is_long = attempt + 1 >= FEWEST_ROUNDS and time.monotonic() - begin > ENOUGH_SECONDS
+        if steady_rounds == options.rounds or is_long:
             break
     return steady_rounds, steadiness
 

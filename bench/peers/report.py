@@ -4,6 +4,7 @@ import functools
 import json
 import math
 import pathlib
+import statistics
 import tomllib
 
 from bench.peers import network, steadiness
@@ -48,6 +49,19 @@ def ratio(entry, name=OURS):
     return best[1] / result["minimum"] if best and "minimum" in result else math.nan
 
 
+def ratio_by_rounds(entry):
+    """As ratio(), but of the times within a round, the median over the rounds: what slowed a round down has slowed both.
+    Peers that were in fewer than half of the rounds are far behind."""
+    ours = own(entry).get("rounds", {})
+    medians = []
+    for name in peers_of(entry["results"]):
+        theirs = entry["results"][name].get("rounds", {})
+        pairs = [theirs[number] / ours[number] for number in ours.keys() & theirs.keys()]
+        if 2 * len(pairs) > len(ours):
+            medians.append(statistics.median(pairs))
+    return min(medians, default=math.nan)
+
+
 def gflops(entry, seconds):
     return entry["real_flops"] / seconds / 1e9
 
@@ -62,6 +76,10 @@ def cell(result):
     if "minimum" in result:
         return milliseconds(result["minimum"])
     return "wrong" if result["error"].startswith("wrong") else "-"
+
+
+def number_or_nothing(value):
+    return "" if math.isnan(value) else f"{value:.2f}"
 
 
 def work(entry):
@@ -80,17 +98,16 @@ def columns(entries):
 def row(entry, names):
     cells = [entry["name"], *(cell(entry["results"].get(name)) for name in names)]
     if "minimum" not in own(entry):
-        return cells + [""] * 6
+        return cells + [""] * 7
     rate = gflops(entry, own(entry)["minimum"])
-    best = best_peer(entry)
     roof, bound = attainable(entry)
-    return cells + [f"{ratio(entry):.2f}" if best else "", f"{100 * rate / entry['machine']['fma_peak']:.0f}",
-                    f"{100 * rate / roof:.0f} {bound}", work(entry), f"{own(entry).get('workspace_bytes', 0) / 1e6:.2f}",
-                    own(entry).get("origin", "")]
+    return cells + [number_or_nothing(ratio(entry)), number_or_nothing(ratio_by_rounds(entry)),
+                    f"{100 * rate / entry['machine']['fma_peak']:.0f}", f"{100 * rate / roof:.0f} {bound}", work(entry),
+                    f"{own(entry).get('workspace_bytes', 0) / 1e6:.2f}", own(entry).get("origin", "")]
 
 
 def head(names):
-    return ["layer", *names, "ratio", "% peak", "% roofline", "GFLOP", "workspace MB", "schedule"]
+    return ["layer", *names, "ratio", "by rounds", "% peak", "% roofline", "GFLOP", "workspace MB", "schedule"]
 
 
 def families(entries):
@@ -101,15 +118,18 @@ def families(entries):
 
 
 def summaries(entries):
-    """(family, geometric mean, that of default schedules, lowest ratio, layers) and the whole at the end."""
+    """(family, geometric means of the ratio, of that by rounds, and of that of default schedules, lowest ratio, layers)
+    and the whole at the end."""
     groups = families(entries)
     if len(groups) > 1:
         groups["all"] = entries
     for name, group in groups.items():
         ratios = [value for value in map(ratio, group) if not math.isnan(value)]
         by_default = [value for value in (ratio(entry, OURS_DEFAULT) for entry in group) if not math.isnan(value)]
+        by_rounds = [value for value in map(ratio_by_rounds, group) if not math.isnan(value)]
         if ratios:
-            yield name, geometric_mean(ratios), geometric_mean(by_default), min(ratios), len(ratios)
+            means = [geometric_mean(values) for values in (ratios, by_rounds, by_default)]
+            yield name, *means, min(ratios), len(ratios)
 
 
 def total_seconds(entries, library):
@@ -154,7 +174,7 @@ class Table:
     def __init__(self, names, layer_names):
         self.names = names
         widest = max(map(len, layer_names), default=5)
-        self.widths = [widest, *(max(8, len(name)) for name in names), 6, 6, 10, 14, 12, 8]
+        self.widths = [widest, *(max(8, len(name)) for name in names), 6, 9, 6, 10, 14, 12, 8]
 
     def line(self, cells):
         first, *rest = zip(cells, self.widths, strict=True)
@@ -169,9 +189,9 @@ class Table:
 
 def summary_text(entries):
     width = max(12, *map(len, families(entries)))
-    lines = ["", f"{'family':{width}}  geometric mean  by default  lowest  layers"]
-    lines += [f"{name:{width}}  {mean:14.2f}  {default:10.2f}  {low:6.2f}  {count:6}"
-              for name, mean, default, low, count in summaries(entries)]
+    lines = ["", f"{'family':{width}}  geometric mean  by rounds  by default  lowest  layers"]
+    lines += [f"{name:{width}}  {mean:14.2f}  {by_rounds:9.2f}  {default:10.2f}  {low:6.2f}  {count:6}"
+              for name, mean, by_rounds, default, low, count in summaries(entries)]
     return "\n".join(lines)
 
 
@@ -226,9 +246,10 @@ def markdown(entries, context, picture):
         "",
         "Milliseconds, the minimum over interleaved rounds; every library in a process of its own, weights packed "
         "beforehand, in the layout that it prefers, each result verified before it is timed. *Ratio* is the best "
-        f"peer's time by convc's: above 1 convc is fastest, {EQUAL} counts as equal. *GFLOP* and the percentages count real "
-        "multiply-adds, without taps in padding (nominal ones behind *of*); fast algorithms can exceed 100 %. "
-        "*Workspace* is the scratch memory of a call, *schedule* where convc's comes from; *default* is convc with the "
+        f"peer's time by convc's: above 1 convc is fastest, {EQUAL} counts as equal; *by rounds* the same of times within "
+        "one round, the median over the rounds: what the machine's neighbours slowed down counts for both. *GFLOP* and the "
+        "percentages count real multiply-adds, without taps in padding (nominal ones behind *of*); fast algorithms can "
+        "exceed 100 %. *Workspace* is the scratch memory of a call, *schedule* where convc's comes from; *default* is convc with the "
         "default schedule. bench/README.md has the method.",
         "",
         f"FMA peak {machine['fma_peak']:.0f} GFLOP/s ({machine['fma_peak_one_thread']:.0f} with one thread), L2 "
@@ -236,9 +257,9 @@ def markdown(entries, context, picture):
         f"and back {round_trips(entries)} ns. "
         + "; ".join(f"{name} {version}" for name, version in context["versions"].items()) + ".",
         "",
-        *markdown_table([["family", "geometric mean", "by default schedules", "lowest", "layers"],
-                         *([name, f"{mean:.2f}", f"{default:.2f}", f"{low:.2f}", str(count)]
-                           for name, mean, default, low, count in summaries(entries))]),
+        *markdown_table([["family", "geometric mean", "by rounds", "by default schedules", "lowest", "layers"],
+                         *([name, f"{mean:.2f}", f"{by_rounds:.2f}", f"{default:.2f}", f"{low:.2f}", str(count)]
+                           for name, mean, by_rounds, default, low, count in summaries(entries))]),
         "",
         f"![Roofline of this run]({picture})",
     ]

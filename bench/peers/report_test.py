@@ -33,6 +33,16 @@ class Report(unittest.TestCase):
         self.assertAlmostEqual(report.ratio(entry("a", 1e-3, {"x": 3e-3, "y": 2e-3})), 2)
         self.assertTrue(math.isnan(report.ratio(entry("a", 1e-3, {}))))
 
+    def test_the_ratio_by_rounds_is_of_times_within_a_round(self):
+        raced = entry("a", 1e-3, {"x": 1.1e-3, "y": 2e-3, "slow": 1e-3})
+        # Rounds 1 and 2 fell into a slow minute; x had its best moment in a round of its own.
+        raced["results"]["convc"]["rounds"] = {"0": 1.0, "1": 2.0, "2": 2.2, "4": 1.0}
+        raced["results"]["x"]["rounds"] = {"0": 1.3, "1": 2.8, "2": 2.86, "3": 0.9}
+        raced["results"]["y"]["rounds"] = {"0": 2.0, "1": 4.0, "2": 4.4, "4": 2.0}
+        raced["results"]["slow"]["rounds"] = {"0": 1.0}
+        self.assertAlmostEqual(report.ratio_by_rounds(raced), 1.3)
+        self.assertTrue(math.isnan(report.ratio_by_rounds(entry("a", 1e-3, {"x": 2e-3}))))
+
     def test_a_library_that_failed_is_no_peer(self):
         failed = entry("a", 1e-3, {"y": 2e-3})
         failed["results"]["x"] = {"error": "wrong: 3 times what is allowed"}
@@ -49,13 +59,13 @@ class Report(unittest.TestCase):
     def test_means_are_geometric_by_family_and_over_all(self):
         entries = [entry("a", 1e-3, {"x": 1e-3}), entry("b", 1e-3, {"x": 4e-3}), entry("c", 1e-3, {"x": 2e-3}, "1x1")]
         entries[1]["results"]["default"] = {"minimum": 2e-3, "median": 2e-3, "note": ""}
-        rows = {name: (mean, low, count) for name, mean, _, low, count in report.summaries(entries)}
+        rows = {name: (mean, low, count) for name, mean, _, _, low, count in report.summaries(entries)}
         self.assertAlmostEqual(rows["dense"][0], 2)
         self.assertAlmostEqual(rows["dense"][1], 1)
         self.assertAlmostEqual(rows["1x1"][0], 2)
         self.assertAlmostEqual(rows["all"][0], 2)
         self.assertEqual(rows["all"][2], 3)
-        self.assertAlmostEqual(next(iter(report.summaries(entries)))[2], 2)
+        self.assertAlmostEqual(next(iter(report.summaries(entries)))[3], 2)
 
     def test_convc_with_default_schedules_is_no_peer(self):
         tuned = entry("a", 1e-3, {"x": 2e-3}, "net")
@@ -97,7 +107,7 @@ class Report(unittest.TestCase):
     def test_it_writes_a_page_and_its_figures(self):
         entries = [entry("a", 1e-3, {"x": 2e-3})]
         page, figures = written(entries, {})
-        self.assertIn("| a | 1.00 | 2.00 | 2.00 |", page)
+        self.assertIn("| a | 1.00 | 2.00 | 2.00 |  |", page)
         self.assertNotIn("Networks", page)
         self.assertEqual(figures["layers"][0]["results"]["convc"]["minimum"], 1e-3)
 
