@@ -82,6 +82,9 @@ int Target::tasks_at_once() const {
 bool Target::splits_vectors() const {
     return isa == Isa::avx512 && cpu == "znver4" && !half_vectors;
 }
+bool Target::l3_is_mesh() const {
+    return cpu == "sapphirerapids";
+}
 int Target::vector_registers() const {
     return facts(isa).registers;
 }

@@ -69,10 +69,6 @@ double strip_bytes(const Stage &stage, int64_t columns, int64_t rows) {
     return strip_elements(stage, {columns, rows, 1}) / static_cast<double>(stage.groups) * sizeof(float);
 }
 
-int64_t weight_bytes(const Stage &stage) {
-    return stage.out_channels * (stage.in_channels / stage.groups) * stage.kernel_volume() * 4;
-}
-
 // Tasks of some 32 x 8 outputs, or fewer where their strip would not stay in half of L2.
 Schedule default_tiles(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);

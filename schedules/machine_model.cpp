@@ -64,6 +64,11 @@ bool fits_registers(const RegisterTile &tile, const Target &target) {
     return tile.vectors * tile.columns + tile.vectors + 1 <= target.vector_registers();
 }
 
+double waiting_for_l3(double bytes, double cycles, const Target &target) {
+    constexpr double bytes_a_cycle = 10;  // 20 to 28 GB/s a core of Sapphire Rapids at 2.6 to 3 GHz
+    return target.l3_is_mesh() ? std::max(bytes / bytes_a_cycle - cycles, 0.0) : 0;
+}
+
 double set_conflicts(int64_t columns, int64_t bytes_between_pixels, const Target &target) {
     constexpr int64_t page = 4096;  // L1 has a set for each cache line of a page, nearly everywhere
     const int64_t ways = target.l1_bytes / page;

@@ -36,6 +36,10 @@ double lane_cycles_of_vectors(const RegisterTile &tile, int64_t channels, int64_
 // addresses.
 double output_cycles(const Target &target);
 
+// What a thread waits for so many bytes from L3 beyond the `cycles` that it computes meanwhile, on CPUs whose L3 is
+// known to be slow.
+double waiting_for_l3(double bytes, double cycles, const Target &target);
+
 // How many times as long a step takes where more of its broadcasts come from one set of L1 than that has ways: a tile
 // of 2 x 14 reads pixels that lie a page apart at 0.79 times the speed of one of 2 x 7, of 2 x 12 at 0.93, of 2 x 10 at
 // 0.99 (1x1 of 1024 channels, 8 ways).

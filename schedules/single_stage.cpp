@@ -19,6 +19,10 @@ int64_t input_channels(const Stage &stage) {
     return stage.in_channels / stage.groups;
 }
 
+int64_t weight_bytes(const Stage &stage) {
+    return stage.out_channels * input_channels(stage) * stage.kernel_volume() * static_cast<int64_t>(sizeof(float));
+}
+
 View grouped_output(const StageGroup &group) {
     return activation_view(group.output(), group.stage(0).groups, flattens(group));
 }

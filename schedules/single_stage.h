@@ -19,6 +19,7 @@ bool is_depthwise(const Stage &stage);  // one input channel a group, however it
 
 int64_t group_channels(const Stage &stage);  // output channels of a group
 int64_t input_channels(const Stage &stage);  // of a group
+int64_t weight_bytes(const Stage &stage);    // of all groups
 
 // The output, its channels in the stage's groups; flat where the stage flattens().
 View grouped_output(const StageGroup &group);

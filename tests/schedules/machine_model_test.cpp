@@ -70,5 +70,33 @@ TEST(FineParts, TakeNoMoreWorkspaceThanThereAreThreads) {
     EXPECT_EQ(workspace(16, 8), 8 * one);
 }
 
+TEST(WaitingForL3, IsWhatComputingDoesNotHideWhereL3IsSlow) {
+    const Target mesh = *parse_target("x86-64-linux-avx512 sapphirerapids"),
+                 other = *parse_target("x86-64-linux-avx512");
+    EXPECT_EQ(waiting_for_l3(1e6, 1e6, mesh), 0);
+    EXPECT_EQ(waiting_for_l3(1e6, 0, mesh), waiting_for_l3(1e6, 1e4, mesh) + 1e4);
+    EXPECT_GT(waiting_for_l3(1e6, 1e4, mesh), 0);
+    EXPECT_EQ(waiting_for_l3(1e9, 0, other), 0);
+}
+
+// Transformed weights are many times the layer's own: from a slow L3 fewer of them take less time, or none.
+TEST(WaitingForL3, DecidesBetweenTransformsOfWeights) {
+    const auto schedule = [](const std::string &line, const std::string &name) {
+        Target target = *parse_target(name);
+        target.l2_bytes = 2 << 20;
+        target.l3_bytes = 300 << 20;
+        const Result<Plan> plan = make_plan(*parse_layer(line), target);
+        return plan ? plan->schedules().front() : Schedule{plan.error().message, {}};
+    };
+    const std::string plain = "x86-64-linux-avx512 2t", mesh = "x86-64-linux-avx512 sapphirerapids 2t";
+    const std::string late = "f32 nhwc[1, 7, 7, 512] -> conv(512, 3x3, pad=1)";
+    EXPECT_EQ(schedule(late, plain).knob("outputs"), 4);
+    EXPECT_EQ(schedule(late, mesh).knob("outputs"), 2);
+    const std::string first = "f32 nhwc[1, 4, 4, 512] -> transposed(256, 4x4, stride=2, pad=1)";
+    EXPECT_EQ(schedule(first, plain).algorithm, "winograd");
+    EXPECT_EQ(schedule(first, mesh).algorithm, "transposed");
+    EXPECT_EQ(schedule(first, mesh).knob("parts"), 1) << "each part would read all weights";
+}
+
 }  // namespace
 }  // namespace convc

@@ -38,6 +38,7 @@ struct Target {
     int vector_registers() const;      // architectural vector registers
     int tasks_at_once() const;         // of a loop, at most, where each takes a part of the workspace
     bool splits_vectors() const;       // computes with a whole register in two turns: halves are as fast
+    bool l3_is_mesh() const;           // its slices are spread over a mesh: slower than where few cores share one
     int cpu_level() const;             // what convc_kernel_cpu_level_v1() returns at least on a CPU that runs its code
     std::string isa_word() const;      // "avx2"
     std::string gpu_word() const;      // "cuda", "opencl"; "" without a GPU
