@@ -230,7 +230,7 @@ double cycles_of_sums(const KernelRequest &request) {
 // pixels reads.
 double cycles_of_parts(const StageGroup &group, int64_t parts, int64_t channel_parts, const Target &target) {
     // Of groups that do not fill a vector, each has vectors of its own (3x3 of 8 groups of 8 at 28 x 28).
-    constexpr double whole_vector = 2, part_of_vector = 16, bytes_a_cycle = 8;
+    constexpr double whole_vector = 2, part_of_vector = 16;
     const Stage &stage = group.stage(0);
     const bool whole = stage.groups == 1 || stage.in_channels / stage.groups >= target.vector_lanes();
     double cycles = 0;
@@ -240,9 +240,7 @@ double cycles_of_parts(const StageGroup &group, int64_t parts, int64_t channel_p
         cycles += (whole ? whole_vector : part_of_vector) * copies *
                   strip_elements(stage, outputs_of_part(grouped_output(group), parts)) / target.vector_lanes();
     }
-    const int64_t weights = weight_bytes(stage);
-    if (weights > target.l2_bytes / 2) cycles += static_cast<double>(parts * weights) / bytes_a_cycle;
-    return cycles;
+    return cycles + reading_again_cycles(weight_bytes(stage), parts, target.l2_bytes / 2);
 }
 
 Schedule default_of_convolution(const StageGroup &group, bool share_lines, const Target &target) {

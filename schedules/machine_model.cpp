@@ -64,6 +64,11 @@ bool fits_registers(const RegisterTile &tile, const Target &target) {
     return tile.vectors * tile.columns + tile.vectors + 1 <= target.vector_registers();
 }
 
+double reading_again_cycles(int64_t weight_bytes, int64_t parts, int64_t cache_bytes) {
+    constexpr double bytes_a_cycle = 8;
+    return weight_bytes > cache_bytes ? static_cast<double>(parts * weight_bytes) / bytes_a_cycle : 0;
+}
+
 double waiting_for_l3(double bytes, double cycles, const Target &target) {
     constexpr double bytes_a_cycle = 10;  // 20 to 28 GB/s a core of Sapphire Rapids at 2.6 to 3 GHz
     return target.l3_is_mesh() ? std::max(bytes / bytes_a_cycle - cycles, 0.0) : 0;

@@ -149,13 +149,12 @@ double cycles_of_sums(const KernelRequest &request) {
 }
 
 // Of one thread, for the strips that the tasks copy, and for weights that do not stay in L2 and that every part of the
-// rows reads (4x4 stride 2 of 512 channels at 4 x 4 on Sapphire Rapids: 0.64 of the time in one part for 4).
+// rows reads (4x4 stride 2 of 512 channels at 4 x 4 on Sapphire Rapids: 0.66 of the time in one part for 4).
 double cycles_of_parts(const KernelRequest &request, int64_t parts, int64_t channel_parts) {
     // Vectors of pixels are gathered where channels are last (4x4 stride 2 of 64 channels to 3 at 32 x 32).
-    constexpr double copied = 2, gathered = 64, bytes_a_cycle = 8;
+    constexpr double copied = 2, gathered = 64;
     const StageGroup &group = request.group;
-    const int64_t weights = weight_bytes(group.stage(0));
-    const double again = weights > request.target.l2_bytes ? static_cast<double>(parts * weights) / bytes_a_cycle : 0;
+    const double again = reading_again_cycles(weight_bytes(group.stage(0)), parts, request.target.l2_bytes);
     if (!leaves_input(group)) return again;
     const bool gathers = has_pixel_vectors(request.schedule) && channels_last(group.input().layout);
     auto elements = static_cast<double>(parts * channel_parts * batch(group) * group.input().channels);

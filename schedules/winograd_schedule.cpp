@@ -120,9 +120,7 @@ public:
     // Then small blocks pay: 3x3 of 3 channels to 64 at 224 x 224 takes 0.54 ms in blocks of 6 tiles, 0.64 of 56 (Zen
     // 4).
     bool weights_stay_in_l1(const Shape &shape) const {
-        const int64_t bytes =
-            tiles_.points() * input_channels(stage_) * depth_taps() * passes(shape) * channels_of(shape) * 4;
-        return bytes <= target_.l1_bytes;
+        return tiles_.points() * input_bytes() * passes(shape) * channels_of(shape) <= target_.l1_bytes;
     }
 
 private:

@@ -110,6 +110,10 @@ def head(names):
     return ["layer", *names, "ratio", "by rounds", "% peak", "% roofline", "GFLOP", "workspace MB", "schedule"]
 
 
+def known(ratios):
+    return [value for value in ratios if not math.isnan(value)]
+
+
 def families(entries):
     groups = {}
     for entry in entries:
@@ -124,11 +128,11 @@ def summaries(entries):
     if len(groups) > 1:
         groups["all"] = entries
     for name, group in groups.items():
-        ratios = [value for value in map(ratio, group) if not math.isnan(value)]
-        by_default = [value for value in (ratio(entry, OURS_DEFAULT) for entry in group) if not math.isnan(value)]
-        by_rounds = [value for value in map(ratio_by_rounds, group) if not math.isnan(value)]
+        ratios = known(map(ratio, group))
+        by_rounds = known(map(ratio_by_rounds, group))
+        by_default = known(ratio(entry, OURS_DEFAULT) for entry in group)
         if ratios:
-            means = [geometric_mean(values) for values in (ratios, by_rounds, by_default)]
+            means = map(geometric_mean, (ratios, by_rounds, by_default))
             yield name, *means, min(ratios), len(ratios)
 
 
