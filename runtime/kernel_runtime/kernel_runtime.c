@@ -158,8 +158,7 @@ static struct {
     _Alignas(cache_line) atomic_flag busy; /* held for a job, and to start and stop threads: guards what follows */
     int requested;                         /* convc_set_threads(); 0: the default */
     int started;                           /* threads, the caller included; 0: none yet */
-    int fork_handled;
-    uint32_t first_generation; /* the last one before the workers started */
+    uint32_t first_generation;             /* the last one before the workers started */
     pthread_t workers[max_threads];
 
     share shares[max_threads];
@@ -370,10 +369,6 @@ static void release_pool(void) {
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
 }
 
-static void hold_pool(void) {
-    while (!try_to_hold_pool()) sched_yield();
-}
-
 static int usable_cpus(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
@@ -406,9 +401,22 @@ static void forget_workers(void) {
     release_pool();
 }
 
+/* Before the pool is first held, and so before any fork() that may find it held: a child that was forked between the
+ * two would wait for a thread that it does not have. Twice does no harm. */
+static void handle_forks(void) {
+    static atomic_int handled;
+    if (!atomic_load_explicit(&handled, memory_order_acquire)) {
+        atomic_store_explicit(&handled, pthread_atfork(NULL, NULL, forget_workers) == 0, memory_order_release);
+    }
+}
+
+static void hold_pool(void) {
+    handle_forks();
+    while (!try_to_hold_pool()) sched_yield();
+}
+
 /* Makes do with fewer workers when the system gives no more. */
 static void start_workers(void) {
-    if (!pool.fork_handled) pool.fork_handled = pthread_atfork(NULL, NULL, forget_workers) == 0;
     const int wanted = wanted_threads();
     pool.yields = wanted > usable_cpus();
     pool.first_generation = atomic_load_explicit(&pool.job.generation, memory_order_relaxed);
@@ -462,6 +470,7 @@ int convc_kernel_parallel_for_v1(void *user_context, convc_kernel_task task, int
     if (parent->task_arena_bytes == CONVC_KERNEL_SERIAL) return run_serially(parent, task, min, extent, closure);
     const int at_once = arenas(parent, extent);
     if (at_once == 0) return CONVC_ERROR_INTERNAL;
+    handle_forks();
     if (at_once == 1 || !try_to_hold_pool()) return run_serially(parent, task, min, extent, closure);
     if (pool.started == 0) start_workers();
     const int participants = pool.started < at_once ? pool.started : at_once;
