@@ -39,9 +39,9 @@ namespace {
 using direct::channel_tile;
 using direct::channel_tiles;
 using direct::copies_input;
-using direct::groups_share_lines;
 using direct::in_tiles;
 using direct::pixel_tile;
+using direct::stored_groups_share_lines;
 using Halide::Expr;
 using Halide::Func;
 using Halide::RDom;
@@ -193,10 +193,10 @@ private:
         if (pixels_outside) order.emplace_back(co);
         order.insert(order.end(), tiles_of_pixels.begin(), tiles_of_pixels.end());
         if (!pixels_outside) order.emplace_back(co);
-        std::vector<Var> tasks{part};
-        if (by_channel_parts) tasks.push_back(cp);
-        tasks.insert(groups_share_lines(request().group) ? tasks.begin() : tasks.end(), v_.g);
-        tasks.push_back(v_.n);
+        std::vector<Var> parts_of_group{part};
+        if (by_channel_parts) parts_of_group.push_back(cp);
+        const std::vector<Var> tasks =
+            task_loops(parts_of_group, v_.g, v_.n, stored_groups_share_lines(request().group));
         order.insert(order.end(), tasks.begin(), tasks.end());
         y.reorder(order);
         vectorize_tile(ci, xi);
@@ -220,10 +220,13 @@ private:
         if (pixels_outside) order.emplace_back(co);
         order.insert(order.end(), {xo, v_.y});
         if (!pixels_outside) order.emplace_back(co);
-        order.insert(order.end(), {v_.z, across, down, v_.g, v_.n});
+        order.emplace_back(v_.z);
+        const std::vector<Var> tasks =
+            task_loops({across, down}, v_.g, v_.n, stored_groups_share_lines(request().group));
+        order.insert(order.end(), tasks.begin(), tasks.end());
         y.reorder(order);
         vectorize_tile(ci, xi);
-        fuse_all(y, {across, down, v_.g, v_.n}, task);
+        fuse_all(y, tasks, task);
         y.parallel(task);
         y.never_partition_all();
         schedule_tile_strip(source_, y, v_.z, lanes(), input_view(), convolution(), row, rows);

@@ -347,12 +347,11 @@ std::optional<Conflict> conflict(const KernelRequest &whole) {
         strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")), channels));
 }
 
-bool groups_share_lines(const StageGroup &group) {
-    constexpr int64_t cache_line = 64;
-    const Stage &stage = convolution_of(group).stage(0);
-    if (stage.groups == 1 || !channels_last(group.output().layout)) return false;
-    return folded_shuffle(group).fold == FoldedShuffle::Fold::output_strides ||
-           group_channels(stage) * static_cast<int64_t>(sizeof(float)) % cache_line != 0;
+bool stored_groups_share_lines(const StageGroup &whole) {
+    const StageGroup group = convolution_of(whole);
+    if (groups_share_lines(group)) return true;
+    return group.stage(0).groups > 1 && channels_last(whole.output().layout) &&
+           folded_shuffle(whole).fold == FoldedShuffle::Fold::output_strides;
 }
 
 double time(const StageGroup &whole, const Target &target) {
@@ -362,7 +361,7 @@ double time(const StageGroup &whole, const Target &target) {
         return lane_cycles(best_register_tile(channels, many_pixels, target), channels, many_pixels, 1, target);
     }
     const int64_t width = grouped_output(group)[view_width].extent;
-    const auto [schedule, tile] = default_tile(group, groups_share_lines(whole), target);
+    const auto [schedule, tile] = default_tile(group, stored_groups_share_lines(whole), target);
     if (has_pixel_vectors(schedule)) return lane_cycles(tile, width, channels, pixel_load(group, target), target);
     return lane_cycles(tile, channels, width, 1, target);
 }
@@ -390,7 +389,8 @@ double cycles(const KernelRequest &whole) {
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {
-    return with_stages_knob(group, default_of_convolution(convolution_of(group), groups_share_lines(group), target));
+    return with_stages_knob(group,
+                            default_of_convolution(convolution_of(group), stored_groups_share_lines(group), target));
 }
 
 }  // namespace convc::direct

@@ -20,10 +20,9 @@ bool in_tiles(const StageGroup &group);
 // Whether a task reads its input through a strip with the border around it.
 bool copies_input(const StageGroup &group);
 
-// Whether the groups of a whole group of stages store into the same cache lines. Then a thread takes all groups of its
-// pixels: two that write one line in turn wait for each other (3x3 of 8 groups and a shuffle at 28 x 28, with the
-// convolution behind them: 0.15 to 0.38 ms, as the threads happened to meet).
-bool groups_share_lines(const StageGroup &whole);
+// As single_stage.h has it; a shuffle behind the convolution sends a group's channels to every line (3x3 of 8 groups
+// and a shuffle at 28 x 28, with the convolution behind them: 0.15 to 0.38 ms, as the threads happened to meet).
+bool stored_groups_share_lines(const StageGroup &whole);
 
 // Of whole groups, as algorithm.h has them.
 std::vector<Knob> knobs(const StageGroup &whole, const Target &target);

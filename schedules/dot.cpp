@@ -135,7 +135,7 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     }
     const int64_t unit = parallel_axis(output) == view_width ? Tile(best).columns : 1;
     const int64_t parts = fine_parts(ceil_divided(output[parallel_axis(output)].extent, unit),
-                                     output[view_batch].extent * group.stage(0).groups,
+                                     output[view_batch].extent * groups_for_threads(group),
                                      modelled_outputs(output) * output_cycles_of({group, best, target}), target);
     set_knob(best, "parts", parts);
     return best;
@@ -244,8 +244,11 @@ private:
         y.split(v_.c, co, ci, channels, TailStrategy::RoundUp);
         split_parts(y, arguments().back().view, parts, columns, part);
         y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
-        y.reorder({ci, xi, co, xo, v_.y, v_.z, part, v_.g, v_.n}).unroll(ci).unroll(xi);
-        fuse_all(y, {part, v_.g, v_.n}, task);
+        std::vector<Halide::VarOrRVar> order{ci, xi, co, xo, v_.y, v_.z};
+        const std::vector<Var> tasks = task_loops({part}, v_.g, v_.n, groups_share_lines(request().group));
+        order.insert(order.end(), tasks.begin(), tasks.end());
+        y.reorder(order).unroll(ci).unroll(xi);
+        fuse_all(y, tasks, task);
         y.parallel(task).never_partition({co, v_.y, v_.z, task});
         return co;
     }

@@ -22,6 +22,14 @@ void split_parts(Halide::Func output, const View &view, int parts, int columns, 
     split_evenly(std::move(output), along, extent, unit, parts, part);
 }
 
+std::vector<Halide::Var> task_loops(std::vector<Halide::Var> parts_of_group, const Halide::Var &group,
+                                    const Halide::Var &batch, bool groups_innermost) {
+    std::vector<Halide::Var> loops = std::move(parts_of_group);
+    loops.insert(groups_innermost ? loops.begin() : loops.end(), group);
+    loops.push_back(batch);
+    return loops;
+}
+
 void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const Halide::Var &task) {
     Halide::Var fused = loops[0];
     for (size_t i = 1; i < loops.size(); i++) {

@@ -18,6 +18,11 @@ void split_parts(Halide::Func output, const View &view, int parts, int columns, 
 // returns that size. The last part is shifted inwards.
 int split_evenly(Halide::Func func, const Halide::Var &along, int extent, int unit, int parts, const Halide::Var &part);
 
+// The loops that become tasks, innermost first: the parts of a group, the groups, the batch; the groups innermost where
+// neighbouring tasks are to write the same lines (groups_share_lines()), because a thread takes neighbouring tasks.
+std::vector<Halide::Var> task_loops(std::vector<Halide::Var> parts_of_group, const Halide::Var &group,
+                                    const Halide::Var &batch, bool groups_innermost);
+
 // One loop `task` over all these, innermost first.
 void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const Halide::Var &task);
 

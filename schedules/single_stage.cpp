@@ -23,6 +23,17 @@ int64_t weight_bytes(const Stage &stage) {
     return stage.out_channels * input_channels(stage) * stage.kernel_volume() * static_cast<int64_t>(sizeof(float));
 }
 
+bool groups_share_lines(const StageGroup &group) {
+    constexpr int64_t pair_of_lines = 128;
+    const Stage &stage = group.stage(0);
+    return stage.groups > 1 && channels_last(group.output().layout) &&
+           group_channels(stage) * static_cast<int64_t>(sizeof(float)) % pair_of_lines != 0;
+}
+
+int64_t groups_for_threads(const StageGroup &group) {
+    return groups_share_lines(group) ? 1 : group.stage(0).groups;
+}
+
 View grouped_output(const StageGroup &group) {
     return activation_view(group.output(), group.stage(0).groups, flattens(group));
 }

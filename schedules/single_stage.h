@@ -21,6 +21,13 @@ int64_t group_channels(const Stage &stage);  // output channels of a group
 int64_t input_channels(const Stage &stage);  // of a group
 int64_t weight_bytes(const Stage &stage);    // of all groups
 
+// Whether the groups of a convolution store into the same cache lines, or into neighbouring ones, which the processor
+// fetches in pairs. Then a thread takes all groups of its pixels: two that write one line in turn wait for each other,
+// and two that write the two lines of a pair do as well (1x1 of 60 -> 240 channels in 3 groups, of 5 lines each, at
+// 28 x 28: 0.053 to 0.030 ms on Sapphire Rapids, where the dense 20 -> 240 takes 0.029).
+bool groups_share_lines(const StageGroup &group);
+int64_t groups_for_threads(const StageGroup &group);  // that threads may take one by one: 1 where they share lines
+
 // The output, its channels in the stage's groups; flat where the stage flattens().
 View grouped_output(const StageGroup &group);
 

@@ -238,13 +238,12 @@ private:
         if (pixels_outside) order.emplace_back(co);
         order.insert(order.end(), pixels.begin(), pixels.end());
         if (!pixels_outside) order.emplace_back(co);
-        if (tiled_) {
-            order.insert(order.end(), {q_[2], tiles_of_space.across, tiles_of_space.down});
-        } else {
-            order.emplace_back(part);
-        }
-        if (by_channel_parts) order.emplace_back(cp);
-        order.insert(order.end(), {v_.g, v_.n});
+        if (tiled_) order.emplace_back(q_[2]);
+        std::vector<Var> parts_of_group{part};
+        if (tiled_) parts_of_group = {tiles_of_space.across, tiles_of_space.down};
+        if (by_channel_parts) parts_of_group.push_back(cp);
+        const std::vector<Var> tasks = task_loops(parts_of_group, v_.g, v_.n, groups_share_lines(request().group));
+        order.insert(order.end(), tasks.begin(), tasks.end());
         y.reorder(order);
         // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
         if (pixel_vectors)
@@ -253,11 +252,7 @@ private:
             y.vectorize(ci, lanes()).unroll(ci);
         else
             y.vectorize(ci);
-        std::vector<Var> loops{part};
-        if (tiled_) loops = {tiles_of_space.across, tiles_of_space.down};
-        if (by_channel_parts) loops.push_back(cp);
-        loops.insert(loops.end(), {v_.g, v_.n});
-        fuse_all(y, loops, task);
+        fuse_all(y, tasks, task);
         y.parallel(task);
         y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
         // Partitioned, the last tile alone guards its loads.

@@ -296,7 +296,8 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
                                           });
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
-    const int64_t others = batch(group) * groups_of(group) * channel_parts;
+    const int64_t groups = merges_groups(group) ? 1 : groups_for_threads(group);
+    const int64_t others = batch(group) * groups * channel_parts;
     const int64_t parts =
         fine_parts(pieces(group, position_tile({group, schedule, target})), others, sums, target,
                    [&](int64_t cut) { return cycles_of_parts({group, schedule, target}, cut, channel_parts); });

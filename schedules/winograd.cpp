@@ -160,16 +160,39 @@ private:
 
     void multiply(const Placement &depth) {
         const Axis az = stage_axis(stage(), view_depth);
-        r_ = RDom(0, lanes_in(), 0, size(input_channels(stage())) / lanes_in(), 0, size(az.kernel), "r");
+        const int blocks = size(input_channels(stage())) / lanes_in();
+        const int blocks_of_sum = (blocks + partial_sums() - 1) / partial_sums();
+        r_ = RDom(0, lanes_in(), 0, blocks_of_sum, 0, size(az.kernel), "r");
         const Expr z_at = under_tap(v_.z, r_[2], az);
         if (depth.padded && pads_with_zeros(stage())) r_.where(reaches_input(z_at, 0, depth));
         Func weights = parameter(Parameter::Role::weight);
-        const std::vector<Expr> at{k_, px_, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n};
+        Expr block = r_[1];
+        std::vector<Expr> at{k_, px_, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n};
+        if (partial_sums() > 1) {
+            at.push_back(part_);
+            block += part_ * blocks_of_sum;
+            if (blocks % partial_sums() != 0) r_.where(block < blocks);
+        }
         sum_(at) = 0.0f;
-        sum_(at) += weights(k_ % tile_channels(), r_[1] * lanes_in() + r_[0], r_[2], px_, py_, qx_, qy_,
+        sum_(at) += weights(k_ % tile_channels(), block * lanes_in() + r_[0], r_[2], px_, py_, qx_, qy_,
                             k_ / tile_channels(), v_.g) *
-                    inputs_(r_[0], px_, py_, tx_, ty_, r_[1], qx_, qy_, v_.g, z_at, v_.n);
+                    inputs_(r_[0], px_, py_, tx_, ty_, block, qx_, qy_, v_.g, z_at, v_.n);
         products_(at) = sum_(at);
+    }
+
+    int partial_sums() const { return input_channels(stage()) > lanes_in() ? size(tiles().partial_sums()) : 1; }
+
+    // The product at a point of the width: of all its sums over channels.
+    Expr product(int px) {
+        std::vector<Expr> at{k_, px, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n};
+        if (partial_sums() == 1) return products_(at);
+        at.emplace_back(0);
+        Expr sum = products_(at);
+        for (int part = 1; part < partial_sums(); part++) {
+            at.back() = part;
+            sum += products_(at);
+        }
+        return sum;
     }
 
     void transform_products() {
@@ -177,7 +200,7 @@ private:
         std::vector<Expr> products;
         products.reserve(static_cast<size_t>(std::max(ax.points(), ay.points())));
         for (int i = 0; i < ax.points(); i++) {
-            products.push_back(products_(k_, i, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n));
+            products.push_back(product(i));
         }
         along_width_(k_, ix_, py_, tx_, ty_, qx_, qy_, v_.g, v_.z, v_.n) =
             Halide::mux(ix_, ax.transform().of_products(products));
@@ -217,9 +240,11 @@ private:
         y.split(along, part, along, size(blocks_of_part(axis)), TailStrategy::GuardWithIf);
         const int channel_tiles = (channels + whole - 1) / whole;
         y.split(co_, cp, co_, channel_tiles / channel_parts);
-        y.reorder({cl, ix, iy, cv_, tx, ty, co_, bx, by, v_.z, part, cp, v_.g, v_.n});
-        y.vectorize(cl).unroll(ix).unroll(iy);
-        fuse_all(y, {part, cp, v_.g, v_.n}, task);
+        std::vector<Halide::VarOrRVar> order{cl, ix, iy, cv_, tx, ty, co_, bx, by, v_.z};
+        const std::vector<Var> tasks = task_loops({part, cp}, v_.g, v_.n, groups_share_lines(request().group));
+        order.insert(order.end(), tasks.begin(), tasks.end());
+        y.reorder(order).vectorize(cl).unroll(ix).unroll(iy);
+        fuse_all(y, tasks, task);
         y.parallel(task).never_partition_all();
         block_ = bx;
     }
@@ -282,12 +307,12 @@ private:
         }
         y.split(along, row, along, size(axis.outputs_of(tiles_of_row())), TailStrategy::GuardWithIf);
         if (staged && rows_along == view_width) y.split(v_.x, v_.x, xl, pixel_vector(), TailStrategy::RoundUp);
-        if (staged) {
-            y.reorder({xl, cl, v_.x, v_.c, v_.y, row, v_.z, part, cp, v_.g, v_.n}).vectorize(xl);
-        } else {
-            y.reorder({cl, v_.c, v_.x, v_.y, row, v_.z, part, cp, v_.g, v_.n}).vectorize(cl);
-        }
-        fuse_all(y, {part, cp, v_.g, v_.n}, task);
+        std::vector<Halide::VarOrRVar> order{cl, v_.c, v_.x, v_.y, row, v_.z};
+        if (staged) order = {xl, cl, v_.x, v_.c, v_.y, row, v_.z};
+        const std::vector<Var> tasks = task_loops({part, cp}, v_.g, v_.n, groups_share_lines(request().group));
+        order.insert(order.end(), tasks.begin(), tasks.end());
+        y.reorder(order).vectorize(staged ? xl : cl);
+        fuse_all(y, tasks, task);
         y.parallel(task).never_partition_all();
         return row;
     }
@@ -358,9 +383,15 @@ private:
         bind(products_, {{k_, tile_channels()}, {tx_, across}, {ty_, down}});
         bind_singles(products_);
         products_.split(tx_, txo, txi, columns).split(ty_, tyo, tyi, rows);
-        products_.reorder({k_, txi, tyi, txo, tyo, px_, py_});
+        const bool whole_sums = partial_sums() == 1;
+        if (whole_sums) {
+            products_.reorder({k_, txi, tyi, txo, tyo, px_, py_});
+        } else {
+            products_.bound_extent(part_, partial_sums()).reorder({k_, txi, tyi, part_, txo, tyo, px_, py_});
+            sum_.bound_extent(part_, 1);
+        }
         products_.vectorize(k_, lanes()).unroll(k_).unroll(txi).unroll(tyi);
-        sum_.compute_at(products_, txo);
+        sum_.compute_at(products_, whole_sums ? txo : part_);
         bind(sum_, {{k_, tile_channels()}, {tx_, columns}, {ty_, rows}});
         bind_singles(sum_);
         sum_.vectorize(k_, lanes()).unroll(k_).unroll(tx_).unroll(ty_);
@@ -411,7 +442,8 @@ private:
     ActivationVars v_;
     // Lane and block of an input channel, output channel, point, output in its tile, tile.
     Var cl_{"cl"}, cb_{"cb"}, k_{"k"}, px_{"px"}, py_{"py"}, ix_{"ix"}, iy_{"iy"}, tx_{"tx"}, ty_{"ty"};
-    Var qx_{"qx"}, qy_{"qy"};          // stride phase
+    Var qx_{"qx"}, qy_{"qy"};  // stride phase
+    Var part_{"part_of_sum"};
     Var cv_{"cv"}, co_{"co"}, block_;  // loops of the output
     RDom r_;
     Func source_{"source"}, along_rows_{"along_rows"}, inputs_{"inputs"}, sum_{"sum"}, products_{"products"},

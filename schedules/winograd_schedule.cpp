@@ -17,9 +17,10 @@ constexpr int64_t most_l2 = 3;  // a block takes no more times L2 than that
 
 // Points along an axis that round no more than the precision allows, if both axes have more than one or one alone.
 // Measured against a sequential sum (tests/kernels/winograd_test.cpp): 6 x 6 points have up to 1.8 times its error, 7 x
-// 7 of F(2, 6) 3.1 times, 8 x 8 of F(6, 3) 7 times.
-int64_t most_points(Precision precision, bool both_axes) {
-    return precision == Precision::fast || !both_axes ? 8 : 6;
+// 7 of F(2, 6) 3.1 times, 8 x 8 of F(6, 3) 7 times. 9 points need two sums over channels, and depth taps lengthen them.
+int64_t most_points(const Stage &stage, const Tiling &tiles) {
+    if (tiles.x.taps == 1 || tiles.y.taps == 1) return stage_axis(stage, view_depth).kernel > 1 ? 8 : 9;
+    return stage.precision == Precision::fast ? 8 : 6;
 }
 
 bool is_transposed(const Stage &stage) {
@@ -49,7 +50,7 @@ std::optional<Conflict> transform_conflict(const StageGroup &group, int64_t outp
             return Conflict{ConflictKind::shape, "there is no transform of so many outputs"};
         }
     }
-    const int64_t most = most_points(group.stage(0).precision, tiles.x.taps > 1 && tiles.y.taps > 1);
+    const int64_t most = most_points(group.stage(0), tiles);
     if (tiles.x.points() > most || tiles.y.points() > most) {
         return Conflict{ConflictKind::rounding, "so many outputs round more than the layer's precision allows"};
     }
@@ -92,8 +93,9 @@ public:
         }
         // Both axes' transforms, what they load and what they store.
         const WinogradTransform wx = tiles_.x.transform(), wy = tiles_.y.transform();
-        const auto points = static_cast<double>(tiles_.points());
-        input_operations_ = wx.input_operations() * wy.inputs() + wy.input_operations() * wx.points() + 2 * points;
+        const auto points = static_cast<double>(tiles_.points() * tiles_.partial_sums());
+        input_operations_ = wx.input_operations() * wy.inputs() + wy.input_operations() * wx.points() +
+                            2 * static_cast<double>(tiles_.points());
         output_operations_ = wx.output_operations() * wy.points() +
                              wy.output_operations() * static_cast<double>(tiles_.x.outputs) + points +
                              static_cast<double>(tiles_.x.outputs * tiles_.y.outputs);
@@ -114,7 +116,8 @@ public:
     }
 
     int64_t block_bytes(const Shape &shape) const {
-        return tiles_.points() * shape.block() * (input_channels(stage_) * depth_taps() + channels_of(shape)) * 4;
+        const int64_t sums = tiles_.partial_sums() * channels_of(shape);
+        return tiles_.points() * shape.block() * (input_channels(stage_) * depth_taps() + sums) * 4;
     }
 
     // Then small blocks pay: 3x3 of 3 channels to 64 at 224 x 224 takes 0.54 ms in blocks of 6 tiles, 0.64 of 56 (Zen
@@ -311,7 +314,7 @@ private:
     }
 
     int64_t others(const Shape &shape, const CostModel &model) const {
-        return model.output()[view_batch].extent * stage_.groups * shape.channel_parts;
+        return model.output()[view_batch].extent * groups_for_threads(group_) * shape.channel_parts;
     }
 
     void try_parts(Shape shape, const CostModel &model) {
@@ -498,7 +501,7 @@ std::optional<Conflict> conflict(const KernelRequest &request) {
     }
     const int64_t most_bytes = std::numeric_limits<int32_t>::max();
     const int64_t block = tiles.points() * across * down * 4;
-    if (block > most_bytes / std::max(input_channels(stage), channel_tile(request))) {
+    if (block > most_bytes / std::max(input_channels(stage), channel_tile(request) * tiles.partial_sums())) {
         return Conflict{ConflictKind::memory, "a block takes more than 2^31 - 1 bytes"};
     }
     int64_t strip = input_channels(stage) * 4;

@@ -108,6 +108,9 @@ TEST(WinogradPrecision, IsThreeSequentialSums) {
         expect_precise(dense(12, channels, {three, one}), schedule(4, 12));
         expect_precise(dense(12, channels, {one, seven}), schedule(2, 6));
         expect_precise(dense(12, channels, {seven, one}), schedule(2, 12));
+        expect_precise(dense(12, channels, {one, seven}), schedule(3, 4));
+        expect_precise(dense(12, channels, {seven, one}), schedule(3, 8));
+        expect_precise(dense(16, channels, {one, line(8)[0]}), schedule(2, 4));
         expect_precise(dense(12, channels, square(3, 1, 1)), schedule(3, 4));
         expect_precise(dense(13, channels, square(2)), schedule(2, 6));
         expect_precise(dense(13, channels, square(2)), schedule(4, 3));

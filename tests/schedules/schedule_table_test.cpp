@@ -133,7 +133,7 @@ TEST(ScheduleTable, KnobsMayComeInAnyOrderAndPrintInOne) {
 }
 
 // Groups of 8 channels are half a cache line, and a shuffle sends a group's channels to every line: threads that took
-// groups would write the same lines. Groups of 16 channels are one line each.
+// groups would write the same lines. Groups of 16 channels are one line of a pair, which comes whole; of 32, a pair.
 TEST(ScheduleTable, ThreadsTakePixelsWhereGroupsShareCacheLines) {
     const auto parts = [](const std::string &line) {
         Target target{};
@@ -142,8 +142,9 @@ TEST(ScheduleTable, ThreadsTakePixelsWhereGroupsShareCacheLines) {
         return plan ? plan->schedules().front().knob("parts") : std::nullopt;
     };
     EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 64] -> conv(64, 3x3, groups=8, stride=2)"), 2);
-    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 128] -> conv(128, 3x3, groups=8, stride=2)"), 1);
-    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 128] -> conv(128, 3x3, groups=8, stride=2) -> shuffle(8)"), 2);
+    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 128] -> conv(128, 3x3, groups=8, stride=2)"), 2);
+    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 256] -> conv(256, 3x3, groups=8, stride=2)"), 1);
+    EXPECT_EQ(parts("f32 nhwc[1, 28, 28, 256] -> conv(256, 3x3, groups=8, stride=2) -> shuffle(8)"), 2);
 }
 
 // A chain's vectors run over channels: where those lie apart, putting them side by side costs more than a short chain

@@ -46,8 +46,8 @@ Buffer<float> minimal_filtering(const WinogradTransform &transform, const Buffer
 TEST(WinogradTransform, GivesTheSums) {
     test::Random random(1980);
     int sizes = 0;
-    for (int outputs = 1; outputs <= 8; outputs++) {
-        for (int taps = 1; taps <= 8; taps++) {
+    for (int outputs = 1; outputs <= 9; outputs++) {
+        for (int taps = 1; taps <= 9; taps++) {
             if (!WinogradTransform::exists(outputs, taps)) continue;
             sizes++;
             const WinogradTransform transform(outputs, taps);
@@ -62,7 +62,7 @@ TEST(WinogradTransform, GivesTheSums) {
             }
         }
     }
-    EXPECT_EQ(sizes, 22);  // F(m, k) of up to 8 points, and the identity
+    EXPECT_EQ(sizes, 24);  // F(m, k) of up to 8 points, F(3, 7), F(2, 8), and the identity
 }
 
 // y_i = sum of w_k x_{i + k - (n - 1)}, where x is 0 outside.
