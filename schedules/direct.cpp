@@ -220,13 +220,10 @@ private:
         if (pixels_outside) order.emplace_back(co);
         order.insert(order.end(), {xo, v_.y});
         if (!pixels_outside) order.emplace_back(co);
-        order.emplace_back(v_.z);
-        const std::vector<Var> tasks =
-            task_loops({across, down}, v_.g, v_.n, stored_groups_share_lines(request().group));
-        order.insert(order.end(), tasks.begin(), tasks.end());
+        order.insert(order.end(), {v_.z, across, down, v_.g, v_.n});
         y.reorder(order);
         vectorize_tile(ci, xi);
-        fuse_all(y, tasks, task);
+        fuse_all(y, {across, down, v_.g, v_.n}, task);
         y.parallel(task);
         y.never_partition_all();
         schedule_tile_strip(source_, y, v_.z, lanes(), input_view(), convolution(), row, rows);

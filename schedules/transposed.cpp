@@ -242,7 +242,9 @@ private:
         std::vector<Var> parts_of_group{part};
         if (tiled_) parts_of_group = {tiles_of_space.across, tiles_of_space.down};
         if (by_channel_parts) parts_of_group.push_back(cp);
-        const std::vector<Var> tasks = task_loops(parts_of_group, v_.g, v_.n, groups_share_lines(request().group));
+        // Innermost among loops over tiles, Halide 21 loses the group's index.
+        const bool groups_innermost = !tiled_ && groups_share_lines(request().group);
+        const std::vector<Var> tasks = task_loops(parts_of_group, v_.g, v_.n, groups_innermost);
         order.insert(order.end(), tasks.begin(), tasks.end());
         y.reorder(order);
         // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
