@@ -96,6 +96,20 @@ TEST(WaitingForL3, DecidesBetweenTransformsOfWeights) {
     EXPECT_EQ(schedule(first, plain).algorithm, "winograd");
     EXPECT_EQ(schedule(first, mesh).algorithm, "transposed");
     EXPECT_EQ(schedule(first, mesh).knob("parts"), 1) << "each part would read all weights";
+    const std::string dilated = "f32 nhwc[1, 1, 4096, 64] -> conv(128, 1x2, dilation=1x64)";
+    EXPECT_EQ(schedule(dilated, plain).knob("parts"), 2);
+    EXPECT_EQ(schedule(dilated, mesh).knob("parts"), 16) << "what waits for its place has to stay in L2";
+}
+
+// 3x3 of stride 2 has phases of one and of two taps, which Winograd's tiles fill with zeros; 4x4 has phases of two.
+TEST(TransposedStages, TakeWinogradWherePhasesHaveEqualTaps) {
+    const auto algorithm = [](const std::string &line) {
+        const Result<Plan> plan = make_plan(*parse_layer(line), *parse_target("x86-64-linux-avx512 2t"));
+        return plan ? plan->schedules().front().algorithm : plan.error().message;
+    };
+    EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 128] -> transposed(64, 3x3, stride=2, pad=1)"), "transposed");
+    EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 128] -> transposed(64, 4x4, stride=2, pad=1)"), "winograd");
+    EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 64] -> transposed(3, 4x4, stride=2, pad=1)"), "transposed");
 }
 
 }  // namespace
