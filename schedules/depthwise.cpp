@@ -388,24 +388,23 @@ private:
         y.split(v_.x, xo, xi, output_columns(), TailStrategy::ShiftInwards);
         y.split(v_.y, v_.y, yi, register_rows, TailStrategy::ShiftInwards);
         Var innermost = co;
+        std::vector<Halide::VarOrRVar> order{ci, xi, yi, co, xo, v_.y, v_.z};
         if (channels_outside || !by_channel_) {
             innermost = xo;
-            y.reorder({ci, xi, yi, xo, v_.y, v_.z, co, part, cp, v_.g, v_.n});
+            order = {ci, xi, yi, xo, v_.y, v_.z, co};
         } else if (hops(request().group, per_part)) {
             innermost = hop;
             y.split(co, hop, co, per_part / hops_of_channels);
-            y.reorder({ci, xi, yi, hop, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
-        } else {
-            y.reorder({ci, xi, yi, co, xo, v_.y, v_.z, part, cp, v_.g, v_.n});
+            order = {ci, xi, yi, hop, co, xo, v_.y, v_.z};
         }
+        make_tasks(y, order, {part, cp, v_.g, v_.n}, task);
         plane_ = co;
         if (filled_) {
             y.split(co, block_, co, planes());
             plane_ = block_;
         }
         y.vectorize(by_channel_ ? ci : xi, output_vector_).unroll(ci).unroll(xi).unroll(yi);
-        fuse_all(y, {part, cp, v_.g, v_.n}, task);
-        y.parallel(task).never_partition(task);
+        y.never_partition(task);
         return innermost;
     }
 
@@ -418,10 +417,9 @@ private:
         y.split(v_.y, v_.y, yi, register_rows, TailStrategy::RoundUp);
         std::vector<Halide::VarOrRVar> order{ci, xi, yi, co, xo, v_.y};
         if (channels_outside || !by_channel_) order = {ci, xi, yi, xo, v_.y, co};
-        order.insert(order.end(), {v_.z, across, down, cp, v_.g, v_.n});
-        y.reorder(order).vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi).unroll(yi);
-        fuse_all(y, {across, down, cp, v_.g, v_.n}, task);
-        y.parallel(task).never_partition_all();
+        order.emplace_back(v_.z);
+        make_tasks(y, order, {across, down, cp, v_.g, v_.n}, task);
+        y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi).unroll(yi).never_partition_all();
         return channels_outside || !by_channel_ ? xo : co;
     }
 

@@ -195,13 +195,8 @@ private:
         if (!pixels_outside) order.emplace_back(co);
         std::vector<Var> parts_of_group{part};
         if (by_channel_parts) parts_of_group.push_back(cp);
-        const std::vector<Var> tasks =
-            task_loops(parts_of_group, v_.g, v_.n, stored_groups_share_lines(request().group));
-        order.insert(order.end(), tasks.begin(), tasks.end());
-        y.reorder(order);
+        make_tasks(y, order, task_loops(parts_of_group, v_.g, v_.n, stored_groups_share_lines(request().group)), task);
         vectorize_tile(ci, xi);
-        fuse_all(y, tasks, task);
-        y.parallel(task);
         y.never_partition({xo, v_.y, v_.z, task});
         // Partitioned, the last tile alone guards its loads of further tensors.
         if (!reads_operands() || channels % tile_ == 0) y.never_partition(co);
@@ -220,11 +215,9 @@ private:
         if (pixels_outside) order.emplace_back(co);
         order.insert(order.end(), {xo, v_.y});
         if (!pixels_outside) order.emplace_back(co);
-        order.insert(order.end(), {v_.z, across, down, v_.g, v_.n});
-        y.reorder(order);
+        order.emplace_back(v_.z);
+        make_tasks(y, order, {across, down, v_.g, v_.n}, task);
         vectorize_tile(ci, xi);
-        fuse_all(y, {across, down, v_.g, v_.n}, task);
-        y.parallel(task);
         y.never_partition_all();
         schedule_tile_strip(source_, y, v_.z, lanes(), input_view(), convolution(), row, rows);
         source_.bound_extent(v_.c, input_channels());

@@ -244,12 +244,9 @@ private:
         y.split(v_.c, co, ci, channels, TailStrategy::RoundUp);
         split_parts(y, arguments().back().view, parts, columns, part);
         y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
-        std::vector<Halide::VarOrRVar> order{ci, xi, co, xo, v_.y, v_.z};
-        const std::vector<Var> tasks = task_loops({part}, v_.g, v_.n, groups_share_lines(request().group));
-        order.insert(order.end(), tasks.begin(), tasks.end());
-        y.reorder(order).unroll(ci).unroll(xi);
-        fuse_all(y, tasks, task);
-        y.parallel(task).never_partition({co, v_.y, v_.z, task});
+        make_tasks(y, {ci, xi, co, xo, v_.y, v_.z}, task_loops({part}, v_.g, v_.n, groups_share_lines(request().group)),
+                   task);
+        y.unroll(ci).unroll(xi).never_partition({co, v_.y, v_.z, task});
         return co;
     }
 

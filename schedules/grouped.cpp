@@ -255,9 +255,8 @@ private:
         split_parts(y, arguments().back().view, parts, columns, part);
         y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
         // The channels of a tile are stored one after another, so that Halide makes dense stores of them.
-        y.reorder({gi, ci, xi, co, xo, v_.y, v_.z, part, go, v_.n}).vectorize(gi, vector_).unroll(ci).unroll(xi);
-        fuse_all(y, {part, go, v_.n}, task);
-        y.parallel(task).never_partition({co, xo, v_.y, v_.z, task});
+        make_tasks(y, {gi, ci, xi, co, xo, v_.y, v_.z}, {part, go, v_.n}, task);
+        y.vectorize(gi, vector_).unroll(ci).unroll(xi).never_partition({co, xo, v_.y, v_.z, task});
         return co;
     }
 

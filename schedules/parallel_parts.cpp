@@ -39,6 +39,14 @@ void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const 
     }
 }
 
+void make_tasks(Halide::Func output, std::vector<Halide::VarOrRVar> loops, const std::vector<Halide::Var> &tasks,
+                const Halide::Var &task) {
+    loops.insert(loops.end(), tasks.begin(), tasks.end());
+    output.reorder(loops);
+    fuse_all(output, tasks, task);
+    output.parallel(task);
+}
+
 SpaceTiles split_tiles(Halide::Func output, int columns, int rows) {
     SpaceTiles tiles;
     const Halide::Var width = output.args()[view_width], height = output.args()[view_height];

@@ -26,6 +26,10 @@ std::vector<Halide::Var> task_loops(std::vector<Halide::Var> parts_of_group, con
 // One loop `task` over all these, innermost first.
 void fuse_all(Halide::Func output, const std::vector<Halide::Var> &loops, const Halide::Var &task);
 
+// Puts the loops of a task, innermost first, inside those over tasks, which become one parallel loop `task`.
+void make_tasks(Halide::Func output, std::vector<Halide::VarOrRVar> loops, const std::vector<Halide::Var> &tasks,
+                const Halide::Var &task);
+
 // Cuts width and height of `output` into tiles of `columns` x `rows`, of which those at the ends are stored in part:
 // right for every extent. The loops over them are the result, innermost first. The depth is to stay a loop of its own
 // in the task: fused with these, Halide 21 loses its index (while it vectorizes, it takes it for 0).

@@ -244,9 +244,7 @@ private:
         if (by_channel_parts) parts_of_group.push_back(cp);
         // Innermost among loops over tiles, Halide 21 loses the group's index.
         const bool groups_innermost = !tiled_ && groups_share_lines(request().group);
-        const std::vector<Var> tasks = task_loops(parts_of_group, v_.g, v_.n, groups_innermost);
-        order.insert(order.end(), tasks.begin(), tasks.end());
-        y.reorder(order);
+        make_tasks(y, order, task_loops(parts_of_group, v_.g, v_.n, groups_innermost), task);
         // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
         if (pixel_vectors)
             y.vectorize(xi, lanes());
@@ -254,8 +252,6 @@ private:
             y.vectorize(ci, lanes()).unroll(ci);
         else
             y.vectorize(ci);
-        fuse_all(y, tasks, task);
-        y.parallel(task);
         y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
         // Partitioned, the last tile alone guards its loads.
         const bool guards = reads_operands() || merges_groups(request().group);

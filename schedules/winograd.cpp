@@ -218,6 +218,10 @@ private:
 
     void bind_singles(const Func &func) const { bind(func, {{qx_, 1}, {qy_, 1}, {v_.g, 1}, {v_.z, 1}, {v_.n, 1}}); }
 
+    std::vector<Var> tasks(const Var &part, const Var &channel_part) const {
+        return task_loops({part, channel_part}, v_.g, v_.n, groups_share_lines(request().group));
+    }
+
     void schedule_output(const Var &task) {
         const View view = arguments().back().view;
         Func y = output();
@@ -240,12 +244,8 @@ private:
         y.split(along, part, along, size(blocks_of_part(axis)), TailStrategy::GuardWithIf);
         const int channel_tiles = (channels + whole - 1) / whole;
         y.split(co_, cp, co_, channel_tiles / channel_parts);
-        std::vector<Halide::VarOrRVar> order{cl, ix, iy, cv_, tx, ty, co_, bx, by, v_.z};
-        const std::vector<Var> tasks = task_loops({part, cp}, v_.g, v_.n, groups_share_lines(request().group));
-        order.insert(order.end(), tasks.begin(), tasks.end());
-        y.reorder(order).vectorize(cl).unroll(ix).unroll(iy);
-        fuse_all(y, tasks, task);
-        y.parallel(task).never_partition_all();
+        make_tasks(y, {cl, ix, iy, cv_, tx, ty, co_, bx, by, v_.z}, tasks(part, cp), task);
+        y.vectorize(cl).unroll(ix).unroll(iy).never_partition_all();
         block_ = bx;
     }
 
@@ -309,11 +309,8 @@ private:
         if (staged && rows_along == view_width) y.split(v_.x, v_.x, xl, pixel_vector(), TailStrategy::RoundUp);
         std::vector<Halide::VarOrRVar> order{cl, v_.c, v_.x, v_.y, row, v_.z};
         if (staged) order = {xl, cl, v_.x, v_.c, v_.y, row, v_.z};
-        const std::vector<Var> tasks = task_loops({part, cp}, v_.g, v_.n, groups_share_lines(request().group));
-        order.insert(order.end(), tasks.begin(), tasks.end());
-        y.reorder(order).vectorize(staged ? xl : cl);
-        fuse_all(y, tasks, task);
-        y.parallel(task).never_partition_all();
+        make_tasks(y, order, tasks(part, cp), task);
+        y.vectorize(staged ? xl : cl).never_partition_all();
         return row;
     }
 
@@ -442,8 +439,8 @@ private:
     ActivationVars v_;
     // Lane and block of an input channel, output channel, point, output in its tile, tile.
     Var cl_{"cl"}, cb_{"cb"}, k_{"k"}, px_{"px"}, py_{"py"}, ix_{"ix"}, iy_{"iy"}, tx_{"tx"}, ty_{"ty"};
-    Var qx_{"qx"}, qy_{"qy"};  // stride phase
-    Var part_{"part_of_sum"};
+    Var qx_{"qx"}, qy_{"qy"};          // stride phase
+    Var part_{"part_of_sum"};          // of partial_sums()
     Var cv_{"cv"}, co_{"co"}, block_;  // loops of the output
     RDom r_;
     Func source_{"source"}, along_rows_{"along_rows"}, inputs_{"inputs"}, sum_{"sum"}, products_{"products"},

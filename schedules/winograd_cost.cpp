@@ -30,10 +30,13 @@ double CostModel::cycles(const Shape &shape) const {
     const int64_t blocks_x = tiles_.x.blocks_of_part(shape.across, cut == view_width ? shape.parts : 1);
     const int64_t blocks_y = tiles_.y.blocks_of_part(shape.down, cut == view_height ? shape.parts : 1);
     const int64_t planes = ceil_divided(output_[view_depth].extent, cut == view_depth ? shape.parts : 1);
-    const int64_t tasks = shape.parts * shape.channel_parts * stage_.groups * output_[view_batch].extent;
-    const auto rounds = static_cast<double>(ceil_divided(tasks, planned_threads(target_)));
+    const auto rounds = static_cast<double>(ceil_divided(tasks(shape), planned_threads(target_)));
     const auto blocks = static_cast<double>(blocks_x * blocks_y * planes * tiles_.phases());
     return rounds * (blocks * block_cycles(shape) + scattering_cycles(shape)) + storing_cycles();
+}
+
+int64_t CostModel::tasks(const Shape &shape) const {
+    return shape.parts * shape.channel_parts * stage_.groups * output_[view_batch].extent;
 }
 
 int64_t CostModel::block_bytes(const Shape &shape) const {
@@ -41,8 +44,7 @@ int64_t CostModel::block_bytes(const Shape &shape) const {
     return tiles_.points() * shape.block() * (input_channels(stage_) * depth_taps() + sums) * 4;
 }
 
-// Then small blocks pay: 3x3 of 3 channels to 64 at 224 x 224 takes 0.54 ms in blocks of 6 tiles, 0.64 of 56 (Zen
-// 4).
+// Then small blocks pay: 3x3 of 3 channels to 64 at 224 x 224 takes 0.54 ms in blocks of 6 tiles, 0.64 of 56 (Zen 4).
 bool CostModel::weights_stay_in_l1(const Shape &shape) const {
     return tiles_.points() * input_bytes() * passes(shape) * channels_of(shape) <= target_.l1_bytes;
 }
@@ -130,10 +132,10 @@ double CostModel::scattering_cycles(const Shape &shape) const {
 // of them, since those of a row of tiles lie apart. 2 taps of 64 channels to 128 along 4096 in 2, 4, 8 and 16 parts
 // on Sapphire Rapids: 0.68, 0.62, 0.53 and 0.52 ms.
 double CostModel::gathering_cycles(const Shape &shape) const {
-    if (tiles_.x.interleaved * tiles_.y.interleaved == 1) return 0;
+    if (!tiles_.interleaves()) return 0;
     constexpr double share_of_l2 = 0.75;  // beyond which some of it is driven out
     const double outputs = modelled_outputs(output_) * 4;
-    const double gathered = outputs / static_cast<double>(shape.parts * shape.channel_parts * stage_.groups);
+    const double gathered = outputs / static_cast<double>(tasks(shape));
     const double inputs = outputs * static_cast<double>(stage_.in_channels) / static_cast<double>(stage_.out_channels);
     const double of_thread = (inputs + outputs) / static_cast<double>(planned_threads(target_));
     const double held = of_thread + gathered + static_cast<double>(block_bytes(shape));

@@ -43,6 +43,7 @@ public:
 
 private:
     int64_t depth_taps() const { return stage_axis(stage_, view_depth).kernel; }
+    int64_t tasks(const Shape &shape) const;
     int64_t channels_of(const Shape &shape) const { return shape.vectors * target_.vector_lanes(); }
     int64_t passes(const Shape &shape) const;
     double memory_cycles(const Shape &shape) const;
