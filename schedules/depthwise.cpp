@@ -12,7 +12,7 @@
 // Padding. With zeros and vectors of channels, no padded copy: rows outside are left out of the reduction, so are
 // columns outside under a whole tile, and the select that guards the others stands in the first and last tile of a row
 // only (Halide's loop partitioning, by likely()). Elsewhere the border is a strip in the workspace: where channels are
-// planes apart (several small planes at a time, filled with the border and copied into (padding.h); a large one, or the
+// planes apart (several small planes at a time, row by row with the border between (padding.h); a large one, or the
 // rows of a row of register tiles where those of the next share few, which stay in L1: 3x3 stride 2 at 112 x 112 0.088
 // -> 0.075 ms; under a stride, columns copied apart into even and odd ones save the kernel its shuffles, and cost as
 // much); for constant weights, which become literals without the zero taps, since the unrolled taps would multiply the
@@ -155,7 +155,7 @@ public:
             const int channels = task_channels_ / multiplier_;
             const View view = with_channels(arguments()[0].view, channels);
             if (filled_) {
-                schedule_filled();
+                schedule_filled_plane(*filled_, output(), plane_, planes(), lanes());
             } else if (in_tiles(request().group)) {
                 schedule_tile_strip(source_, output(), v_.z, lanes(), view, stage(), task_columns(), rows);
                 source_.bound_extent(v_.c, channels);
@@ -188,7 +188,7 @@ private:
     Func source() {
         if (!uses_strip(request().group)) return x();
         if (!fills_planes(request().group, request().target)) return with_border(x(), stage(), placed_);
-        filled_ = with_filled_border(x(), stage(), placed_, arguments()[0].view);
+        filled_ = with_filled_border(x(), stage(), placed_, arguments()[0].view, read_of_plane());
         return filled_->bordered;
     }
 
@@ -315,18 +315,16 @@ private:
 
     int planes() const { return size(planes_at_a_time(request().group, task_channels_, request().target)); }
 
-    void schedule_filled() {
+    // All that is read has to be said: Halide takes it for a fact, and computes what would read more elsewhere. The
+    // last part of a row ends where the row does, and its sums reach past that.
+    std::array<int, 3> read_of_plane() const {
         const View view = output_view(request().group);
         const auto span = [&](ViewAxis axis, int64_t outputs) {
             return size(input_span(stage_axis(stage(), axis), outputs));
         };
-        // All that is read has to be said: Halide takes it for a fact, and computes what would read more elsewhere. The
-        // last part of a row ends where the row does, and its sums reach past that.
         const int64_t columns_of_row = view[view_width].extent + (vector_ - output_vector_);
-        schedule_filled_plane(*filled_, output(), plane_,
-                              {span(view_width, columns_of_row), span(view_height, view[view_height].extent),
-                               span(view_depth, view[view_depth].extent)},
-                              planes(), lanes());
+        return {span(view_width, columns_of_row), span(view_height, view[view_height].extent),
+                span(view_depth, view[view_depth].extent)};
     }
 
     // Of the rows of a register tile, whole vectors, from which the output takes what is in its rows.

@@ -91,13 +91,10 @@ bool may_fill_border(const Stage &stage) {
     return stage.pad_mode == PadMode::zeros || stage.pad_mode == PadMode::constant;
 }
 
-FilledPlane with_filled_border(const Func &input, const Stage &stage, const Placements &placements, const View &view) {
+FilledPlane with_filled_border(const Func &input, const Stage &stage, const Placements &placements, const View &view,
+                               const std::array<int, 3> &read) {
     const auto width = static_cast<int>(view[view_width].extent), height = static_cast<int>(view[view_height].extent);
-    const auto padding = [&](ViewAxis axis) {
-        const Axis geometry = stage_axis(stage, axis);
-        return static_cast<int>(geometry.pad_before + geometry.pad_after);
-    };
-    const Halide::RDom pixel(0, width, 0, height, "pixel");
+    const auto before = [&](ViewAxis axis) { return static_cast<int>(stage_axis(stage, axis).pad_before); };
     const Expr border = stage.pad_mode == PadMode::zeros ? 0.0f : static_cast<float>(stage.pad_value);
     Var c("c"), g("g"), x("x"), y("y"), z("z"), n("n"), at("at");
     Expr inside = Halide::Internal::const_true(), plane = z;
@@ -106,30 +103,46 @@ FilledPlane with_filled_border(const Func &input, const Stage &stage, const Plac
         plane = Halide::clamp(z - placements[2].before, 0, placements[2].extent - 1);
     }
     FilledPlane filled;
-    filled.pitch = width + padding(view_width);
-    const auto before = [&](ViewAxis axis) { return static_cast<int>(stage_axis(stage, axis).pad_before); };
-    filled.written = (before(view_height) + height - 1) * filled.pitch + before(view_width) + width;
-    filled.pixels(c, g, at, z, n) = border;
-    const Expr place = (pixel[1] + placements[1].before) * filled.pitch + pixel[0] + placements[0].before;
-    filled.pixels(c, g, place, z, n) = Halide::select(inside, input(c, g, pixel[0], pixel[1], plane, n), border);
+    filled.read = read;
+    const int between = std::max(before(view_width), static_cast<int>(stage_axis(stage, view_width).pad_after));
+    filled.pitch = width + between;
+    const int first = before(view_height) * filled.pitch + before(view_width), end = first + height * filled.pitch;
+    filled.extent = std::max((read[1] - 1) * filled.pitch + read[0], end);  // strides may leave out the last rows
+    // Vectors of a row's end reach into the next row of the input, from which nothing is taken; the last row has none.
+    const Halide::RDom above(0, first, "above"), below(end - between, filled.extent - end + between, "below");
+    const Halide::RDom row(0, filled.pitch, 0, height - 1, "row"), last(0, width, height - 1, 1, "last");
+    const Expr column = between <= width ? Expr(row[0]) : Halide::min(row[0], width - 1);
+    const auto place = [&](const Halide::RDom &at_row) { return first + at_row[1] * filled.pitch + at_row[0]; };
+    filled.pixels(c, g, at, z, n) = Halide::undef<float>();
+    if (first > 0) filled.pixels(c, g, above, z, n) = border;
+    if (height > 1) {
+        const Expr in_row = inside && row[0] < width;
+        filled.pixels(c, g, place(row), z, n) = Halide::select(in_row, input(c, g, column, row[1], plane, n), border);
+    }
+    filled.pixels(c, g, place(last), z, n) = Halide::select(inside, input(c, g, last[0], last[1], plane, n), border);
+    if (filled.extent > end - between) filled.pixels(c, g, below, z, n) = border;
     filled.bordered(c, g, x, y, z, n) = filled.pixels(c, g, y * filled.pitch + x, z, n);
     return filled;
 }
 
-void schedule_filled_plane(FilledPlane &filled, const Func &consumer, const Var &loop, const std::array<int, 3> &read,
-                           int channels, int lanes) {
+void schedule_filled_plane(FilledPlane &filled, const Func &consumer, const Var &loop, int channels, int lanes) {
     Func pixels = filled.pixels;
     const Var channel = pixels.args()[0], at = pixels.args()[2], depth = pixels.args()[3];
     pixels.compute_at(consumer, loop).store_in(Halide::MemoryType::Heap);
     pixels.reorder_storage(at, depth, channel, pixels.args()[1], pixels.args()[4]).align_storage(at, lanes);
-    const int last = (read[1] - 1) * filled.pitch + read[0];  // strides may leave out the last rows
-    pixels.bound(at, 0, std::max(last, filled.written)).bound(depth, 0, read[2]);
+    pixels.bound(at, 0, filled.extent).bound(depth, 0, filled.read[2]);
     pixels.bound_extent(channel, channels).bound_extent(pixels.args()[1], 1).bound_extent(pixels.args()[4], 1);
-    pixels.reorder(at, depth, channel).vectorize(at, lanes, Halide::TailStrategy::RoundUp);
-    const Halide::RVar column = pixels.rvars()[0], row = pixels.rvars()[1], outer("outer"), inner("inner");
-    pixels.update().allow_race_conditions();  // pixels of a row lie side by side, which Halide does not prove
-    pixels.update().split(column, outer, inner, lanes, Halide::TailStrategy::GuardWithIf);
-    pixels.update().reorder({inner, outer, row, depth, channel}).vectorize(inner);
+    for (int i = 0; i < pixels.num_update_definitions(); i++) {
+        Halide::Stage part = pixels.update(i);
+        const std::vector<Halide::RVar> rvars = pixels.rvars(i);
+        const Halide::RVar outer("outer"), inner("inner");
+        part.allow_race_conditions();  // pixels of a row lie side by side, which Halide does not prove
+        part.split(rvars[0], outer, inner, lanes, Halide::TailStrategy::GuardWithIf);
+        std::vector<Halide::VarOrRVar> order{inner, outer};
+        if (rvars.size() > 1) order.emplace_back(rvars[1]);
+        order.insert(order.end(), {depth, channel});
+        part.reorder(order).vectorize(inner);
+    }
 }
 
 void schedule_strip(Func padded, Func consumer, const Var &task, int lanes, const View &input) {

@@ -89,6 +89,14 @@ private:
     uint64_t alive_ = 0;
 };
 
+// Of a task that takes so much. Arenas lie side by side: at the end of one, the prefetcher of the core that works there
+// would fetch lines of the next out of another core, up to 20 of 64 bytes (Intel's optimization manual on the streamer;
+// depthwise 3x3 at 14 x 14, channels first, on 2 cores: 0.67 of the time with a gap, 7 x 7: 0.85).
+uint64_t arena_bytes(uint64_t peak) {
+    constexpr uint64_t gap = 20 * 64;
+    return peak > 0 ? peak + gap : 0;
+}
+
 }  // namespace
 
 Result<FunctionMemory> function_memory(const Halide::Module &module, const std::string &function, int tasks_at_once) {
@@ -107,7 +115,7 @@ Result<FunctionMemory> function_memory(const Halide::Module &module, const std::
         }
     }
     for (const MemoryVisitor::Loop &loop : visits[function].loops) {
-        memory.task_arena_bytes = std::max(memory.task_arena_bytes, visits[loop.task].peak);
+        memory.task_arena_bytes = std::max(memory.task_arena_bytes, arena_bytes(visits[loop.task].peak));
     }
     for (const MemoryVisitor::Loop &loop : visits[function].loops) {
         peak = std::max(peak, loop.serial_bytes + static_cast<uint64_t>(loop.at_once) * memory.task_arena_bytes);
