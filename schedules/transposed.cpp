@@ -212,7 +212,7 @@ private:
     // Cuts the output into tasks, phases and register tiles; returns the loop in which one tile is computed.
     Var schedule_output() {
         const View view = arguments().back().view;
-        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), task("task"), part("part");
+        Var co("co"), ci("ci"), cp("cp"), xo("xo"), xi("xi"), of_row("of_row"), task("task"), part("part");
         Func y = output();
         const int channels = size(view[view_channel].extent);
         const bool whole_tiles = channels % channel_tile_ == 0;
@@ -232,7 +232,13 @@ private:
         y.split(q_[0], xo, xi, position_tile_, tiled_ ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
         // The phases stand outside the rows: the weights of one phase stay in cache while the pixels stream past them.
         std::vector<Halide::VarOrRVar> order{ci, phase_[0], xi};
-        if (pixel_vectors) order = {xi, ci, phase_[0]};
+        const bool interleaves = pixel_vectors && interleaves_phases(request().group);
+        if (interleaves) {
+            y.fuse(phase_[0], xi, of_row);
+            order = {of_row, ci};
+        } else if (pixel_vectors) {
+            order = {xi, ci, phase_[0]};
+        }
         std::vector<Halide::VarOrRVar> pixels{xo, q_[1], q_[2], phase_[1], phase_[2]};
         if (tiled_) pixels = {xo, q_[1], phase_[1], phase_[2]};
         if (pixels_outside) order.emplace_back(co);
@@ -246,13 +252,16 @@ private:
         const bool groups_innermost = !tiled_ && groups_share_lines(request().group);
         make_tasks(y, order, task_loops(parts_of_group, v_.g, v_.n, groups_innermost), task);
         // Halide does not cut a loop again whose tail is stored under a mask: there the whole tile is one long vector.
-        if (pixel_vectors)
+        if (interleaves)
+            y.vectorize(of_row, lanes() * size(axes_[0].phases));
+        else if (pixel_vectors)
             y.vectorize(xi, lanes());
         else if (whole_tiles)
             y.vectorize(ci, lanes()).unroll(ci);
         else
             y.vectorize(ci);
-        y.never_partition({xi, xo, q_[1], q_[2], phase_[0], phase_[1], phase_[2], task});
+        y.never_partition({xo, q_[1], q_[2], phase_[1], phase_[2], task});
+        if (!interleaves) y.never_partition({xi, phase_[0]});
         // Partitioned, the last tile alone guards its loads.
         const bool guards = reads_operands() || merges_groups(request().group);
         if (!guards || whole_tiles) y.never_partition(co);

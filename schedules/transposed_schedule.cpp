@@ -63,8 +63,13 @@ double share_of_slowest_thread(const KernelRequest &request) {
                             request.target);
 }
 
+// Single channels of a tile of vectors of pixels: more of them load fewer vectors, which lie across cache lines.
+int64_t most_single_channels(const StageGroup &group) {
+    return std::min<int64_t>(group_channels(group), interleaves_phases(group) ? 8 : 6);
+}
+
 // Whether vectors of pixels waste fewer lanes; by half, since their outputs are stored one by one.
-bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
+bool wastes_fewer_lanes(const StageGroup &group, const Target &target) {
     const int64_t lanes = target.vector_lanes();
     const int64_t channels = group_channels(group);
     const int64_t positions = phased_axis(group, view_width).positions;
@@ -73,17 +78,18 @@ bool prefers_pixel_vectors(const StageGroup &group, const Target &target) {
     return positions >= lanes && 2 * pixel_vectors * channels < channel_vectors * positions;
 }
 
-Schedule default_tile(const StageGroup &group, const Target &target) {
-    const int64_t channels = group_channels(group);
+Schedule tile_of_channels(const StageGroup &group, const Target &target) {
+    // In a strip or in place, the pixels of a phase are neighbours.
+    const int64_t between = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
     const int64_t positions = phased_axis(group, view_width).positions;
-    if (!prefers_pixel_vectors(group, target)) {
-        // In a strip or in place, the pixels of a phase are neighbours.
-        const int64_t between = group.input().channels / groups_of(group) * static_cast<int64_t>(sizeof(float));
-        const RegisterTile tile = best_register_tile(channels, positions, target, 1, 4, between);
-        return {"transposed", {{"pixel_vectors", 0}, {"vectors", tile.vectors}, {"columns", tile.columns}}};
-    }
-    const int64_t whole_vectors = positions / target.vector_lanes();
-    const RegisterTile tile = best_register_tile(positions, std::min<int64_t>(channels, 6), target, 1, whole_vectors);
+    const RegisterTile tile = best_register_tile(group_channels(group), positions, target, 1, 4, between);
+    return {"transposed", {{"pixel_vectors", 0}, {"vectors", tile.vectors}, {"columns", tile.columns}}};
+}
+
+Schedule tile_of_pixels(const StageGroup &group, const Target &target) {
+    const int64_t positions = phased_axis(group, view_width).positions;
+    const RegisterTile tile =
+        best_register_tile(positions, most_single_channels(group), target, 1, positions / target.vector_lanes());
     return {"transposed", {{"pixel_vectors", 1}, {"vectors", tile.columns}, {"columns", tile.vectors}}};
 }
 
@@ -107,22 +113,6 @@ int64_t phase_panel_bytes(const StageGroup &group, int64_t tiles) {
     return panel;
 }
 
-// Tasks of some 32 x 8 positions, or fewer where their strip would not stay in half of L2.
-Schedule default_tiles(const StageGroup &group, const Target &target) {
-    Schedule schedule = default_tile(group, target);
-    const int64_t positions = position_tile({group, schedule, target});
-    const bool one_row = activation_view(group.output(), 1, flattens(group))[view_height].extent == 1;
-    const int64_t row_tiles = std::min<int64_t>(ceil_divided(one_row ? 128 : 32, positions), 64);
-    int64_t rows = one_row ? 1 : 8;
-    while (rows > 1 && tile_strip_bytes(group, row_tiles * positions, rows) > target.l2_bytes / 2) rows--;
-    const int64_t panel = phase_panel_bytes(group, channel_tiles({group, schedule, target}));
-    schedule.knobs.emplace_back("row_tiles", row_tiles);
-    schedule.knobs.emplace_back("rows", rows);
-    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
-    schedule.knobs.emplace_back("unroll", unrolled_channels(group.stage(0), schedule));
-    return schedule;
-}
-
 // All outputs of such a register tile, on one thread.
 double cycles_of_sums(const KernelRequest &request) {
     const StageGroup &group = request.group;
@@ -142,10 +132,40 @@ double cycles_of_sums(const KernelRequest &request) {
     }
     // Pixels of one phase lie apart, and so do channels that are not last: they are shuffled and stored one by one.
     constexpr double one_by_one = 1.5;
-    const bool scatters = has_pixel_vectors(schedule) || output[view_channel].stride != 1;
+    const bool of_pixels = has_pixel_vectors(schedule);
+    const bool scatters = of_pixels ? !interleaves_phases(group) : output[view_channel].stride != 1;
     const double an_output = products * lane_cycles(tile, channels, positions, 1, request.target) +
                              (scatters ? one_by_one : output_cycles(request.target));
     return an_output * modelled_outputs(output);
+}
+
+// Vectors of pixels where channels lie apart and the model says so (2x2 stride 2 of 128 -> 64 channels at 56 x 56: 0.84
+// of the time of vectors of channels; 3x3 stride 2 of 64 -> 32 at 64 x 64: 0.74 of Winograd's).
+Schedule default_tile(const StageGroup &group, const Target &target) {
+    if (wastes_fewer_lanes(group, target)) return tile_of_pixels(group, target);
+    const Schedule of_channels = tile_of_channels(group, target);
+    if (!interleaves_phases(group) || phased_axis(group, view_width).positions < target.vector_lanes()) {
+        return of_channels;
+    }
+    const Schedule of_pixels = tile_of_pixels(group, target);
+    const bool better = cycles_of_sums({group, of_pixels, target}) < cycles_of_sums({group, of_channels, target});
+    return better ? of_pixels : of_channels;
+}
+
+// Tasks of some 32 x 8 positions, or fewer where their strip would not stay in half of L2.
+Schedule default_tiles(const StageGroup &group, const Target &target) {
+    Schedule schedule = default_tile(group, target);
+    const int64_t positions = position_tile({group, schedule, target});
+    const bool one_row = activation_view(group.output(), 1, flattens(group))[view_height].extent == 1;
+    const int64_t row_tiles = std::min<int64_t>(ceil_divided(one_row ? 128 : 32, positions), 64);
+    int64_t rows = one_row ? 1 : 8;
+    while (rows > 1 && tile_strip_bytes(group, row_tiles * positions, rows) > target.l2_bytes / 2) rows--;
+    const int64_t panel = phase_panel_bytes(group, channel_tiles({group, schedule, target}));
+    schedule.knobs.emplace_back("row_tiles", row_tiles);
+    schedule.knobs.emplace_back("rows", rows);
+    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
+    schedule.knobs.emplace_back("unroll", unrolled_channels(group.stage(0), schedule));
+    return schedule;
 }
 
 // Of one thread, for the strips that the tasks copy, and for weights that do not stay in L2 and that every part of the
@@ -188,6 +208,13 @@ bool has_pixel_vectors(const Schedule &schedule) {
     return *schedule.knob("pixel_vectors") == 1;
 }
 
+bool interleaves_phases(const StageGroup &group) {
+    const View output = activation_view(group.output(), groups_of(group), flattens(group));
+    const PhasedAxis width = phased_axis(group, view_width);
+    return !in_tiles(group) && output[view_width].stride == 1 && width.phases > 1 &&
+           int64_t{output[view_width].extent} % width.phases == 0;
+}
+
 int64_t channel_tile(const KernelRequest &request) {
     const int64_t lanes = has_pixel_vectors(request.schedule) ? 1 : request.target.vector_lanes();
     return *request.schedule.knob("vectors") * lanes;
@@ -225,7 +252,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
         {"pixel_vectors", "1: the register tile holds vectors of pixels, of single channels", 0,
          positions >= target.vector_lanes() ? 1 : 0},
         {"vectors", "vectors of output channels (or single channels) in the register tile", 1,
-         std::min<int64_t>(channels, 6)},
+         std::min<int64_t>(channels, 8)},
         {"columns", "pixels of one phase (or vectors of them) in the register tile", 1,
          std::min<int64_t>(positions, 30)},
     };
@@ -305,7 +332,9 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const int64_t panel = phase_panel_bytes(group, tiles);
     schedule.knobs.emplace_back("parts", parts);
     schedule.knobs.emplace_back("channel_parts", channel_parts);
-    schedule.knobs.emplace_back("pixels_outside", panel > target.l2_bytes / 2 ? 1 : 0);
+    // Vectors of pixels come out of L1 for the next channels.
+    const bool of_rows = has_pixel_vectors(schedule) && interleaves_phases(group);
+    schedule.knobs.emplace_back("pixels_outside", of_rows || panel > target.l2_bytes / 2 ? 1 : 0);
     schedule.knobs.emplace_back("unroll", unrolled_channels(stage, schedule));
     return schedule;
 }
