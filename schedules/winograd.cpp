@@ -115,7 +115,9 @@ private:
     // that the border would be told apart for each number (3x3 of 3 channels at 224 x 224: 0.66 ms, not 1.15).
     bool copies_strip() const { return !channels_last() || lanes_in() < 4; }
     // Whether outputs are computed with channels side by side first, then put into their planes: vectors of channels
-    // would be stored number by number, each into another line of the same few sets of L1 where planes lie so.
+    // would be stored number by number, each into another line of the same few sets of L1 where planes lie so. (Blocks
+    // of 4 pixels transposed in registers, 12 shuffles for 64 numbers, of the strip or of the outputs: 0.96 to 1.06 of
+    // the time at 14 x 14 to 112 x 112. The planes are waited for, not the shuffles.)
     bool stages() const { return !channels_last() && pixel_vector() > 1; }
     // Whose loops run over blocks and tiles.
     Func consumer() { return scatters() ? gathered_ : stages() ? staged_ : output(); }
