@@ -209,9 +209,10 @@ bool has_pixel_vectors(const Schedule &schedule) {
 }
 
 bool interleaves_phases(const StageGroup &group) {
+    constexpr int64_t most_interleaved = 4;  // in one vector as long as all of theirs
     const View output = activation_view(group.output(), groups_of(group), flattens(group));
     const PhasedAxis width = phased_axis(group, view_width);
-    return !in_tiles(group) && output[view_width].stride == 1 && width.phases > 1 &&
+    return !in_tiles(group) && output[view_width].stride == 1 && width.phases > 1 && width.phases <= most_interleaved &&
            int64_t{output[view_width].extent} % width.phases == 0;
 }
 
