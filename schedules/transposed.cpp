@@ -27,8 +27,9 @@
 // have equally many taps, and reach less often evenly into a row.
 //
 // The vectors of the tile are of output channels, or, where a group has few of them (three colours, one channel of many
-// groups), of pixels: vectors of `lanes` neighbouring q by single channels, weights broadcast. The inputs of
-// neighbouring q are neighbours, so only the outputs are stored `stride` apart.
+// groups) or channels lie apart, of pixels: vectors of `lanes` neighbouring q by single channels, weights broadcast.
+// The inputs of neighbouring q are neighbours; the outputs lie `stride` apart, and where the pixels of a row lie side
+// by side, those of all phases are interleaved in registers and stored as one vector (interleaves_phases()).
 //
 // A tile of all phases along the width is gathered before the epilogues write it: Halide's bounds inference knows
 // intervals, and a tile of one phase is none. Phases along height and depth are outer loops.

@@ -112,8 +112,7 @@ void expect_fused(const Layer &as_given, const Target &target = with_threads(2))
     const auto together = fused->run(*data), apart = unfused->run(*data);
     ASSERT_TRUE(together && apart);
     EXPECT_EQ(*together, *apart) << layer.canonical_line();
-    constexpr uint64_t gaps = 4096;  // between the arenas of tasks
-    EXPECT_LE(fused->info().workspace_bytes, unfused->info().workspace_bytes + gaps) << layer.canonical_line();
+    EXPECT_LE(fused->info().workspace_bytes, unfused->info().workspace_bytes) << layer.canonical_line();
 }
 
 std::vector<Axis> window(int64_t height, int64_t width) {
