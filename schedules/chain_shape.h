@@ -81,7 +81,7 @@ public:
     int64_t copy_bytes() const;
 
     int64_t cache_bytes() const;      // of all strips of one task
-    int64_t workspace_bytes() const;  // of the tasks that may run at once
+    int64_t workspace_bytes() const;  // of the tasks that may run at once, without gaps between them
     // Multiply-adds of the slowest thread when the tasks are spread over the target's, with what is computed twice.
     double thread_work() const;
     // Of that, what is computed because two parts or strips need it.

@@ -13,11 +13,11 @@
 // columns outside under a whole tile, and the select that guards the others stands in the first and last tile of a row
 // only (Halide's loop partitioning, by likely()). Elsewhere the border is a strip in the workspace: where channels are
 // planes apart (several small planes at a time, row by row with the border between (padding.h); a large one, or the
-// rows of a row of register tiles where those of the next share few, which stay in L1: 3x3 stride 2 at 112 x 112 0.088
-// -> 0.075 ms; under a stride, columns copied apart into even and odd ones save the kernel its shuffles, and cost as
-// much); for constant weights, which become literals without the zero taps, since the unrolled taps would multiply the
-// border code; where the border is anything but zeros; and where extents are known at run time only: there a task is a
-// tile of constant size, and its strip reaches past the end of the input where the tile does.
+// rows of a row of register tiles where those of the next share few, which stay in L1: under a stride, columns copied
+// apart into even and odd ones save the kernel its shuffles, and cost as much), but for large ones under a stride of 2,
+// which are read in place; for constant weights, which become literals without the zero taps, since the unrolled taps
+// would multiply the border code; where the border is anything but zeros; and where extents are known at run time only:
+// there a task is a tile of constant size, and its strip reaches past the end of the input where the tile does.
 //
 // Where pixels lie a multiple of 512 bytes apart, those of a row share few sets of L1, and their vectors drive each
 // other out before the next row reads them: with many taps, or rows far apart, a task may first copy a vector of
@@ -52,6 +52,7 @@ using depthwise::leaves_out_zeros;
 using depthwise::most_unrolled_taps;
 using depthwise::output_view;
 using depthwise::planes_at_a_time;
+using depthwise::reads_rows_in_place;
 using depthwise::shares_rows;
 using depthwise::uses_strip;
 using depthwise::vector_extent;
@@ -111,7 +112,7 @@ std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
     return single_stage_arguments(request.group, 1,
                                   {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
-                                  stage.out_channels, leaves_out_zeros(request.group));
+                                  stage.out_channels, leaves_out_zeros(request.group, request.target));
 }
 
 // ---- the kernel
@@ -151,7 +152,7 @@ public:
     void schedule() {
         const Var task("task");
         const Var inner = schedule_output(task);
-        if (uses_strip(request().group)) {
+        if (uses_strip(request().group, request().target)) {
             const int channels = task_channels_ / multiplier_;
             const View view = with_channels(arguments()[0].view, channels);
             if (filled_) {
@@ -178,7 +179,8 @@ public:
         for (const Var &var : {v_.g, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
         accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
         if (is_literal(stage())) return;
-        if (leaves_out_zeros(request().group)) schedule_update(accumulator_.update().specialize(nonfinite()), along);
+        if (leaves_out_zeros(request().group, request().target))
+            schedule_update(accumulator_.update().specialize(nonfinite()), along);
         schedule_update(accumulator_.update(), along);
     }
 
@@ -186,7 +188,7 @@ private:
     static int size(int64_t value) { return static_cast<int>(value); }
 
     Func source() {
-        if (!uses_strip(request().group)) return x();
+        if (!uses_strip(request().group, request().target)) return x();
         if (!fills_planes(request().group, request().target)) return with_border(x(), stage(), placed_);
         filled_ = with_filled_border(x(), stage(), placed_, arguments()[0].view, read_of_plane());
         return filled_->bordered;
@@ -212,7 +214,7 @@ private:
 
     // In the source, which is in padded coordinates where it is a strip.
     Expr position(const Expr &at, const Expr &tap, const Axis &axis) const {
-        const int before = uses_strip(request().group) ? 0 : size(axis.pad_before);
+        const int before = uses_strip(request().group, request().target) ? 0 : size(axis.pad_before);
         return at * size(axis.stride) + tap * size(axis.dilation) - before;
     }
 
@@ -222,31 +224,43 @@ private:
                    az = stage_axis(stage(), view_depth);
         const View view = arguments()[0].view;
         r_ = RDom(0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
-        const Expr ix = position(v_.x, r_[0], ax), iy = inside_rows(v_.y, r_[1], ay, view[view_height].extent),
+        const bool in_place = reads_rows_in_place(request().group, request().target);
+        const Expr ix = position(v_.x, r_[0], ax), row = position(v_.y, r_[1], ay),
+                   iy = in_place ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
+                                 : inside_rows(v_.y, r_[1], ay, view[view_height].extent),
                    iz = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
-        if (leaves_out_rows(request().group, register_rows)) {
+        if (leaves_out_rows(request().group, register_rows, request().target)) {
             const int tile = register_rows;
             const Expr first = first_of_tile(v_.y, tile, r_[1], ay);
             r_.where(reaches_input(first, (tile - 1) * size(ay.stride), placed_[1]));
         }
         const int width = size(view[view_width].extent);
-        const bool padded = !uses_strip(request().group) && (ax.pad_before > 0 || ax.pad_after > 0);
-        const Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
+        const bool padded = !uses_strip(request().group, request().target) && (ax.pad_before > 0 || ax.pad_after > 0);
+        Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
+        if (in_place && padded) column = Halide::select(between_rows(row, view), ix, column);
         const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
-        if (padded && width_of(output_view(request().group)) % tile_columns() == 0) {
+        if (padded && !in_place && width_of(output_view(request().group)) % tile_columns() == 0) {
             const Expr first = first_of_tile(v_.x, tile_columns(), r_[0], ax);
             r_.where(first + (tile_columns() - 1) * size(ax.stride) >= size(ax.pad_before));
             r_.where(first < size(ax.pad_before) + width);
         }
         // The select is round the product: NaN or infinity times padding, or times a constant 0, contributes nothing.
         Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
-        if (leaves_out_zeros(request().group)) {
+        if (in_place) {
+            term = Halide::select(Halide::likely(row >= 0 && row < size(view[view_height].extent)), term, 0.0f);
+        }
+        if (leaves_out_zeros(request().group, request().target)) {
             const Expr inside = within(ix, placed_[0]) && within(iy, placed_[1]) && within(iz, placed_[2]);
             term = Halide::select(nonfinite() && !inside, 0.0f, product);
         }
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
+    }
+
+    // Whether what lies before and behind a row is in its plane too.
+    static Expr between_rows(const Expr &row, const View &view) {
+        return Halide::likely(row > 0 && row < size(view[view_height].extent) - 1);
     }
 
     // Of the tap r_: from packed memory, or from a table in the object.
@@ -259,7 +273,7 @@ private:
     // A tap's row (or plane), restricted to those inside the input.
     Expr inside_rows(const Var &at, const Halide::RVar &tap, const Axis &axis, int64_t extent) {
         const Expr row = position(at, tap, axis);
-        if (uses_strip(request().group) || (axis.pad_before == 0 && axis.pad_after == 0)) return row;
+        if (uses_strip(request().group, request().target) || (axis.pad_before == 0 && axis.pad_after == 0)) return row;
         r_.where(row >= 0 && row < size(extent));
         return Halide::clamp(row, 0, size(extent) - 1);
     }
@@ -403,6 +417,10 @@ private:
         }
         y.vectorize(by_channel_ ? ci : xi, output_vector_).unroll(ci).unroll(xi).unroll(yi);
         y.never_partition(task);
+        // In the first and the last rows too, only the first and the last tiles ask for the border.
+        const bool ends =
+            stage_axis(stage(), view_width).pad_before > 0 && view[view_width].extent > 2 * output_columns();
+        if (ends && reads_rows_in_place(request().group, request().target)) y.always_partition(xo);
         return innermost;
     }
 

@@ -31,7 +31,8 @@ int64_t plane_bytes(const StageGroup &group) {
 // Whether the register tile may hold several rows.
 bool tiles_rows(const StageGroup &group, const Target &target) {
     if (vectors_of_channels(group, target)) return false;
-    return uses_strip(group) || !is_padded(stage_axis(group.stage(0), view_height));
+    return uses_strip(group, target) || reads_rows_in_place(group, target) ||
+           !is_padded(stage_axis(group.stage(0), view_height));
 }
 
 // Whether parts overlap, the last one shifted inwards, so that two tasks may compute a pixel in two places of a
@@ -50,8 +51,8 @@ int64_t rows_of_part(const StageGroup &group, int64_t parts) {
 }
 
 // A strip's size is constant only while each task needs the same channels of it, which a multiplier above 1 spoils.
-bool cuts_channels(const StageGroup &group) {
-    return !uses_strip(group) || group.stage(0).multiplier() == 1;
+bool cuts_channels(const StageGroup &group, const Target &target) {
+    return !uses_strip(group, target) || group.stage(0).multiplier() == 1;
 }
 
 // Whether the pair takes fewer multiplications than the taps that are not zero.
@@ -172,7 +173,8 @@ struct PixelTile {
 // another, and what the last tiles compute twice. Of equals one vector of the most rows, which share inputs (3x3 at 112
 // x 112: 0.052 ms with 1 x 7, 0.10 with 7 x 4); under a stride, where an input takes two loads and a shuffle, the
 // fewest, of at most 8 rows (3x3 stride 2 at 112 x 112: 0.079 ms with 1 x 4, 0.12 with 3 x 4; 128 channels at 56 x 56
-// with 7 rows 0.74 of the time of 14).
+// with 7 rows 0.74 of the time of 14). In place, where the tiles at the ends of a plane take longer, 4 of a small
+// kernel (3x3 stride 2 at 112 x 112: 0.088 ms for 0.103; 5x5: 0.24 for 0.18).
 PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most_vectors, const Target &target) {
     constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
     const Stage &stage = group.stage(0);
@@ -180,7 +182,8 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     const int64_t width = output_view(group)[view_width].extent, lanes = lanes_of_sums(group, target);
     const int64_t taps = is_literal(stage) ? nonzero_taps(*stage.weights) : axis.kernel;  // in one body
     const int64_t most_taps = is_literal(stage) ? most_literals : most_unrolled_taps;
-    const int64_t most_rows = std::min<int64_t>(rows, axis.stride > 1 ? 8 : 16);
+    const bool short_tile = reads_rows_in_place(group, target) && stage_axis(stage, view_height).kernel <= 3;
+    const int64_t most_rows = std::min<int64_t>(rows, short_tile ? 4 : axis.stride > 1 ? 8 : 16);
     PixelTile best;
     int64_t least = std::numeric_limits<int64_t>::max();
     for (int64_t vectors = 1; vectors <= most_vectors; vectors++) {
@@ -304,9 +307,9 @@ bool shares_rows(const Stage &stage, int64_t register_rows, int64_t sums) {
            axis.kernel * sums <= most_unrolled_columns && !is_literal(stage) && register_rows > 1;
 }
 
-bool leaves_out_rows(const StageGroup &group, int64_t register_rows) {
+bool leaves_out_rows(const StageGroup &group, int64_t register_rows, const Target &target) {
     const Axis axis = stage_axis(group.stage(0), view_height);
-    return leaves_out_zeros(group) && !in_tiles(group) && is_padded(axis) &&
+    return leaves_out_zeros(group, target) && !in_tiles(group) && is_padded(axis) &&
            axis.dilation >= register_rows * axis.stride &&
            int64_t{output_view(group)[view_height].extent} % register_rows == 0;
 }
@@ -339,7 +342,19 @@ bool is_literal(const Stage &stage) {
     return stage.weights && (stage.kernel_volume() <= most_literal_taps || factors_of(stage));
 }
 
-bool uses_strip(const StageGroup &group) {
+bool reads_rows_in_place(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    if (in_tiles(group) || vectors_of_channels(group, target) || !has_padding(stage)) return false;
+    if (!pads_with_zeros(stage) || stage.weights || output_view(group)[view_channel].stride == 1) return false;
+    const View input = activation_view(group.input(), 1, false);
+    const Axis x = stage_axis(stage, view_width);
+    const bool near = std::max(x.pad_before, x.pad_after) <= input[view_width].extent;
+    return near && x.stride == 2 && input[view_height].extent > 2 && input[view_width].stride == 1 &&
+           plane_bytes(group) > target.l1_bytes / 2;
+}
+
+bool uses_strip(const StageGroup &group, const Target &target) {
+    if (reads_rows_in_place(group, target)) return false;
     const Stage &stage = group.stage(0);
     const bool channels_apart = output_view(group)[view_channel].stride != 1;
     return in_tiles(group) || (has_padding(stage) && (channels_apart || is_literal(stage) || !pads_with_zeros(stage)));
@@ -352,7 +367,7 @@ bool copies_planes(const StageGroup &group, const Target &target) {
 
 bool fills_planes(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
-    if (!uses_strip(group) || !copies_planes(group, target)) return false;
+    if (!uses_strip(group, target) || !copies_planes(group, target)) return false;
     return may_fill_border(stage) && !factors_of(stage) && plane_bytes(group) <= target.l1_bytes / 2;
 }
 
@@ -384,12 +399,12 @@ bool hops(const StageGroup &group, int64_t vectors) {
 
 bool may_copy_vectors(const StageGroup &group, const Target &target) {
     const int64_t lanes = vector_extent(group, target);
-    return vectors_of_channels(group, target) && !uses_strip(group) && group.stage(0).multiplier() == 1 &&
+    return vectors_of_channels(group, target) && !uses_strip(group, target) && group.stage(0).multiplier() == 1 &&
            group.stage(0).kernel_volume() > 1 && output_view(group)[view_channel].extent % lanes == 0;
 }
 
-bool leaves_out_zeros(const StageGroup &group) {
-    return uses_strip(group) && pads_with_zeros(group.stage(0)) && !group.stage(0).weights;
+bool leaves_out_zeros(const StageGroup &group, const Target &target) {
+    return uses_strip(group, target) && pads_with_zeros(group.stage(0)) && !group.stage(0).weights;
 }
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
@@ -408,7 +423,7 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     }
     const int64_t vectors = output[view_channel].extent / (channels ? lanes : 1);
     all.push_back({"channel_parts", "parallel parts of the channels", 1,
-                   cuts_channels(group) ? std::max<int64_t>(vectors, 1) : 1});
+                   cuts_channels(group, target) ? std::max<int64_t>(vectors, 1) : 1});
     all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
     if (may_copy_vectors(group, target)) {
         all.push_back(
@@ -454,7 +469,7 @@ std::optional<Conflict> conflict(const KernelRequest &request) {
                             "parts overlap, and a sum may be rounded otherwise elsewhere in a tile"};
         }
     }
-    if (!uses_strip(group)) return std::nullopt;
+    if (!uses_strip(group, request.target)) return std::nullopt;
     const int64_t channels =
         copies_planes(group, request.target) ? 1 : ceil_divided(stage.in_channels, *schedule.knob("channel_parts"));
     if (!in_tiles(group)) {

@@ -264,10 +264,10 @@ public:
         const int tile = static_cast<int>(channel_tile(r)), channels = static_cast<int>(group_channels(s));
         Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
         const Expr channel = t * tile + c;
-        std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
-        where.push_back(folded_shuffle(request().group).packed_input(Expr(i)));
-        where.push_back(g * channels + output_channel(Halide::min(channel, channels - 1)));
-        packed(c, i, kx, ky, kz, t, g) = Halide::select(channel < channels, raw(where), 0.0f);
+        const Expr input = folded_shuffle(request().group).packed_input(Expr(i));
+        const Expr weight =
+            raw(raw_weight(s, {kx, ky, kz}, g, input, output_channel(Halide::min(channel, channels - 1))));
+        packed(c, i, kx, ky, kz, t, g) = Halide::select(channel < channels, weight, 0.0f);
     }
 
     // Of bias and scale, like the filters.

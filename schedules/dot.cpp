@@ -264,12 +264,9 @@ class DotPack : public PackGenerator<DotPack> {
 public:
     void pack_weights(Func raw, Func packed) const {
         const int lanes = static_cast<int>(channel_block(stage(), request().target));
-        const int at_a_time = knob("vectors") * lanes, channels = static_cast<int>(group_channels(stage()));
+        const int at_a_time = knob("vectors") * lanes;
         Var u("u"), i("i"), kx("kx"), ky("ky"), kz("kz"), c("c"), g("g");
-        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
-        where.push_back(i * at_a_time + u);
-        where.push_back(g * channels + c);
-        packed(u, i, kx, ky, kz, c, g) = raw(where);
+        packed(u, i, kx, ky, kz, c, g) = raw(raw_weight(stage(), {kx, ky, kz}, g, i * at_a_time + u, c));
     }
 };
 

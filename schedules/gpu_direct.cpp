@@ -328,10 +328,9 @@ public:
         const Stage &s = convolution_of(request()).group.stage(0);
         const int channels = static_cast<int>(group_channels(s));
         Var c("c"), g("g"), i("i"), kx("kx"), ky("ky"), kz("kz");
-        std::vector<Expr> where = raw_taps(s, {kx, ky, kz});
-        where.push_back(folded_shuffle(request().group).packed_input(Expr(i)));
-        where.push_back(g * channels + output_channel(Halide::min(c, channels - 1)));
-        packed(c, g, i, kx, ky, kz) = Halide::select(c < channels, raw(where), 0.0f);
+        const Expr input = folded_shuffle(request().group).packed_input(Expr(i));
+        const Expr weight = raw(raw_weight(s, {kx, ky, kz}, g, input, output_channel(Halide::min(c, channels - 1))));
+        packed(c, g, i, kx, ky, kz) = Halide::select(c < channels, weight, 0.0f);
     }
 
     // Of bias and scale, like the filters.

@@ -44,17 +44,6 @@ Schedule default_schedule(const StageGroup &group, const Target &) {
         {{"channel_threads", threads.channels}, {"column_threads", threads.columns}, {"row_threads", threads.rows}}};
 }
 
-// Bias and scale lie as y's channels do.
-std::vector<KernelArgument> arguments(const KernelRequest &request) {
-    const Stage &stage = request.group.stage(0);
-    std::vector<KernelArgument> all =
-        single_stage_arguments(request.group, stage.in_channels / stage.groups, {}, stage.groups, false);
-    View &x = all.front().view;  // seen as C/G groups of G channels; now as G groups of C/G
-    x[view_channel].extent = stage.in_channels / stage.groups;
-    x[view_group] = {stage.groups, times(x[view_channel].stride, stage.in_channels / stage.groups)};
-    return all;
-}
-
 // ---- the kernel
 
 class GpuShuffle : public KernelGenerator<GpuShuffle> {
@@ -86,9 +75,10 @@ public:
 }  // namespace
 
 Algorithm gpu_shuffle_algorithm() {
-    Algorithm row{
-        "gpu_shuffle", "the channels in another order: a pass over memory", refusal, knobs, conflict, default_schedule,
-        arguments};
+    Algorithm row{"gpu_shuffle",    "the channels in another order: a pass over memory",
+                  refusal,          knobs,
+                  conflict,         default_schedule,
+                  shuffle_arguments};
     row.on_gpu = true;
     return row;
 }

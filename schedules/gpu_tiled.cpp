@@ -248,16 +248,8 @@ public:
     void pack_weights(Func raw, Func packed) const {
         const int channels = static_cast<int>(group_channels(stage()));
         Var c("c"), g("g"), i("i"), kx("kx"), ky("ky"), kz("kz");
-        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
-        const Expr channel = Halide::min(c, channels - 1);
-        if (stage().kind == StageKind::transposed) {  // PyTorch's order is input channel, output channel of its group
-            where.push_back(channel);
-            where.push_back(g * static_cast<int>(input_channels(stage())) + i);
-        } else {
-            where.push_back(i);
-            where.push_back(g * channels + channel);
-        }
-        packed(c, g, i, kx, ky, kz) = Halide::select(c < channels, raw(where), 0.0f);
+        const Expr weight = raw(raw_weight(stage(), {kx, ky, kz}, g, i, Halide::min(c, channels - 1)));
+        packed(c, g, i, kx, ky, kz) = Halide::select(c < channels, weight, 0.0f);
     }
 };
 

@@ -145,12 +145,8 @@ public:
         // The output at o is the sum at phase o % stride, position o / stride.
         std::vector<Expr> at{v_.c, v_.g};
         const std::array<Var, 3> o{v_.x, v_.y, v_.z};
-        for (size_t i = 0; i < space.size(); i++) at.push_back(o[i] / size(axes_[i].stride));
-        for (size_t i = 0; i < space.size(); i++) {
-            const int stride = size(axes_[i].stride);
-            // Of one row, Halide's bounds inference understands this remainder; any row's might be 0 to stride - 1.
-            at.push_back(i == 0 ? o[i] % stride : o[i] - o[i] / stride * stride);
-        }
+        for (size_t i = 0; i < space.size(); i++) at.push_back(axes_[i].position(Expr(o[i])));
+        for (size_t i = 0; i < space.size(); i++) at.push_back(axes_[i].phase(Expr(o[i]), space[i]));
         at.emplace_back(v_.n);
         output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(phases_(at), v_);
     }
@@ -242,15 +238,11 @@ private:
 
 class GpuTransposedPack : public PackGenerator<GpuTransposedPack> {
 public:
-    // PyTorch's order is input channel, output channel of its group, taps.
     void pack_weights(Func raw, Func packed) const {
-        const int channels = static_cast<int>(group_channels(stage())),
-                  inputs = static_cast<int>(input_channels(stage()));
+        const int channels = static_cast<int>(group_channels(stage()));
         Var c("c"), g("g"), i("i"), kx("kx"), ky("ky"), kz("kz");
-        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
-        where.push_back(Halide::min(c, channels - 1));
-        where.push_back(g * inputs + i);
-        packed(c, g, i, kx, ky, kz) = Halide::select(c < channels, raw(where), 0.0f);
+        const Expr weight = raw(raw_weight(stage(), {kx, ky, kz}, g, i, Halide::min(c, channels - 1)));
+        packed(c, g, i, kx, ky, kz) = Halide::select(c < channels, weight, 0.0f);
     }
 };
 

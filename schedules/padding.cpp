@@ -182,4 +182,17 @@ std::vector<Expr> raw_taps(const Stage &stage, const std::vector<Expr> &taps) {
     return where;
 }
 
+std::vector<Expr> raw_weight(const Stage &stage, const std::vector<Expr> &taps, const Expr &group,
+                             const Expr &input_of_group, const Expr &output_of_group) {
+    const auto inputs = static_cast<int>(stage.in_channels / stage.groups),
+               outputs = static_cast<int>(stage.out_channels / stage.groups);
+    std::vector<Expr> where = raw_taps(stage, taps);
+    if (stage.kind == StageKind::transposed) {
+        where.insert(where.end(), {output_of_group, group * inputs + input_of_group});
+    } else {
+        where.insert(where.end(), {input_of_group, group * outputs + output_of_group});
+    }
+    return where;
+}
+
 }  // namespace convc

@@ -68,4 +68,10 @@ void schedule_tile_strip(Halide::Func bordered, Halide::Func consumer, const Hal
 // The taps of a kernel as PyTorch orders them, width first; reversed for a true convolution.
 std::vector<Halide::Expr> raw_taps(const Stage &stage, const std::vector<Halide::Expr> &taps);
 
+// A weight as PyTorch orders them: the taps, then the input channel of its group and the output channel of all; of a
+// transposed convolution, the output channel of its group and the input channel of all.
+std::vector<Halide::Expr> raw_weight(const Stage &stage, const std::vector<Halide::Expr> &taps,
+                                     const Halide::Expr &group, const Halide::Expr &input_of_group,
+                                     const Halide::Expr &output_of_group);
+
 }  // namespace convc

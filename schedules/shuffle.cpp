@@ -54,17 +54,6 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     return {"shuffle", {{"pixels", std::min(pixels, most)}}};
 }
 
-// Bias and scale lie as y's channels do.
-std::vector<KernelArgument> arguments(const KernelRequest &request) {
-    const Stage &stage = request.group.stage(0);
-    std::vector<KernelArgument> all =
-        single_stage_arguments(request.group, stage.in_channels / stage.groups, {}, stage.groups, false);
-    View &x = all.front().view;  // seen as C/G groups of G channels; now as G groups of C/G
-    x[view_channel].extent = stage.in_channels / stage.groups;
-    x[view_group] = {stage.groups, times(x[view_channel].stride, stage.in_channels / stage.groups)};
-    return all;
-}
-
 // ---- the kernel
 
 class Shuffle : public KernelGenerator<Shuffle> {
@@ -113,8 +102,10 @@ public:
 }  // namespace
 
 Algorithm shuffle_algorithm() {
-    return {"shuffle", "the channels in another order: a pass over memory", refusal, knobs, conflict, default_schedule,
-            arguments};
+    return {"shuffle",        "the channels in another order: a pass over memory",
+            refusal,          knobs,
+            conflict,         default_schedule,
+            shuffle_arguments};
 }
 
 }  // namespace convc

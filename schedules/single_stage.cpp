@@ -262,4 +262,14 @@ std::string KernelArgument::name() const {
     return "";
 }
 
+std::vector<KernelArgument> shuffle_arguments(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const int64_t channels = stage.in_channels / stage.groups;
+    std::vector<KernelArgument> all = single_stage_arguments(request.group, channels, {}, stage.groups, false);
+    View &x = all.front().view;  // seen as C/G groups of G channels; now as G groups of C/G
+    x[view_channel].extent = channels;
+    x[view_group] = {stage.groups, times(x[view_channel].stride, channels)};
+    return all;
+}
+
 }  // namespace convc

@@ -77,4 +77,8 @@ std::vector<KernelArgument> single_stage_arguments(const StageGroup &group, int6
                                                    const std::vector<int64_t> &weight_extents, int64_t padded_channels,
                                                    bool nonfinite);
 
+// The same of a shuffle: x seen as its groups, y as groups of as many channels as those are. Bias and scale lie as y's
+// channels do.
+std::vector<KernelArgument> shuffle_arguments(const KernelRequest &request);
+
 }  // namespace convc

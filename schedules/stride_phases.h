@@ -26,6 +26,17 @@ struct PhasedAxis {
     int64_t strip(int64_t rows) const { return rows + high - low; }  // inputs that `rows` positions read
     bool has_equal_phases() const { return common == 1 && kernel % tap_step == 0; }
 
+    // q and phase of output o. Along the width Halide's bounds inference understands the remainder; along the other
+    // axes it takes it for anything from 0 to stride - 1, and has to be told the difference.
+    template <class Index>
+    Index position(const Index &output) const {
+        return output / int(stride);
+    }
+    template <class Index>
+    Index phase(const Index &output, ViewAxis axis) const {
+        return axis == view_width ? output % int(stride) : output - output / int(stride) * int(stride);
+    }
+
     // first(phase), and i - q of the phase's tap t. For integers and Halide's Exprs.
     template <class Index>
     Index first_tap(const Index &phase) const {

@@ -106,12 +106,8 @@ public:
         // The output at o is the sum at phase o % stride, position o / stride.
         std::vector<Expr> at{v_.c, v_.g};
         const std::array<Var, 3> o{v_.x, v_.y, v_.z};
-        for (size_t i = 0; i < space.size(); i++) at.push_back(o[i] / size(axes_[i].stride));
-        for (size_t i = 0; i < space.size(); i++) {
-            const int stride = size(axes_[i].stride);
-            // Of one row, Halide's bounds inference understands this remainder; any row's might be 0 to stride - 1.
-            at.push_back(i == 0 ? o[i] % stride : o[i] - o[i] / stride * stride);
-        }
+        for (size_t i = 0; i < space.size(); i++) at.push_back(axes_[i].position(Expr(o[i])));
+        for (size_t i = 0; i < space.size(); i++) at.push_back(axes_[i].phase(Expr(o[i]), space[i]));
         at.emplace_back(v_.n);
         Func y = output();
         y(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(phases_(at), v_);
@@ -233,7 +229,7 @@ private:
         y.split(q_[0], xo, xi, position_tile_, tiled_ ? TailStrategy::RoundUp : TailStrategy::ShiftInwards);
         // The phases stand outside the rows: the weights of one phase stay in cache while the pixels stream past them.
         std::vector<Halide::VarOrRVar> order{ci, phase_[0], xi};
-        const bool interleaves = pixel_vectors && interleaves_phases(request().group);
+        const bool interleaves = interleaves_phases(request());
         if (interleaves) {
             y.fuse(phase_[0], xi, of_row);
             order = {of_row, ci};
@@ -323,18 +319,17 @@ private:
 
 class TransposedPack : public PackGenerator<TransposedPack> {
 public:
-    // PyTorch's order is input channel, output channel of its group, taps.
     void pack_weights(Func raw, Func packed) const {
         const StageGroup &group = request().group;
         const int tile = static_cast<int>(channel_tile(request()));
         const int channels = static_cast<int>(group_channels(group));
-        const int inputs = static_cast<int>(summed_channels(stage()));
         const int multiplier = static_cast<int>(stage().out_channels / stage().groups);
         Var c("c"), i("i"), kx("kx"), ky("ky"), kz("kz"), t("t"), g("g");
         const Expr channel = Halide::min(t * tile + c, channels - 1);
-        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
-        where.push_back(merges_groups(group) ? channel % multiplier : channel);
-        where.push_back(merges_groups(group) ? channel / multiplier : g * inputs + i);
+        const std::vector<Expr> taps{kx, ky, kz};
+        const auto where = merges_groups(group)
+                               ? raw_weight(stage(), taps, channel / multiplier, 0, channel % multiplier)
+                               : raw_weight(stage(), taps, g, i, channel);
         packed(c, i, kx, ky, kz, t, g) = Halide::select(t * tile + c < channels, raw(where), 0.0f);
     }
 };

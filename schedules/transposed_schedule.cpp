@@ -63,9 +63,18 @@ double share_of_slowest_thread(const KernelRequest &request) {
                             request.target);
 }
 
+// Whether vectors of pixels of all phases along the width, in turns, make rows.
+bool may_interleave(const StageGroup &group) {
+    constexpr int64_t most_interleaved = 4;  // in one vector as long as all of theirs
+    const View output = activation_view(group.output(), groups_of(group), flattens(group));
+    const PhasedAxis width = phased_axis(group, view_width);
+    return !in_tiles(group) && output[view_width].stride == 1 && width.phases > 1 && width.phases <= most_interleaved &&
+           int64_t{output[view_width].extent} % width.phases == 0;
+}
+
 // Single channels of a tile of vectors of pixels: more of them load fewer vectors, which lie across cache lines.
 int64_t most_single_channels(const StageGroup &group) {
-    return std::min<int64_t>(group_channels(group), interleaves_phases(group) ? 8 : 6);
+    return std::min<int64_t>(group_channels(group), may_interleave(group) ? 8 : 6);
 }
 
 // Whether vectors of pixels waste fewer lanes; by half, since their outputs are stored one by one.
@@ -133,7 +142,7 @@ double cycles_of_sums(const KernelRequest &request) {
     // Pixels of one phase lie apart, and so do channels that are not last: they are shuffled and stored one by one.
     constexpr double one_by_one = 1.5;
     const bool of_pixels = has_pixel_vectors(schedule);
-    const bool scatters = of_pixels ? !interleaves_phases(group) : output[view_channel].stride != 1;
+    const bool scatters = of_pixels ? !interleaves_phases(request) : output[view_channel].stride != 1;
     const double an_output = products * lane_cycles(tile, channels, positions, 1, request.target) +
                              (scatters ? one_by_one : output_cycles(request.target));
     return an_output * modelled_outputs(output);
@@ -144,7 +153,7 @@ double cycles_of_sums(const KernelRequest &request) {
 Schedule default_tile(const StageGroup &group, const Target &target) {
     if (wastes_fewer_lanes(group, target)) return tile_of_pixels(group, target);
     const Schedule of_channels = tile_of_channels(group, target);
-    if (!interleaves_phases(group) || phased_axis(group, view_width).positions < target.vector_lanes()) {
+    if (!may_interleave(group) || phased_axis(group, view_width).positions < target.vector_lanes()) {
         return of_channels;
     }
     const Schedule of_pixels = tile_of_pixels(group, target);
@@ -208,12 +217,8 @@ bool has_pixel_vectors(const Schedule &schedule) {
     return *schedule.knob("pixel_vectors") == 1;
 }
 
-bool interleaves_phases(const StageGroup &group) {
-    constexpr int64_t most_interleaved = 4;  // in one vector as long as all of theirs
-    const View output = activation_view(group.output(), groups_of(group), flattens(group));
-    const PhasedAxis width = phased_axis(group, view_width);
-    return !in_tiles(group) && output[view_width].stride == 1 && width.phases > 1 && width.phases <= most_interleaved &&
-           int64_t{output[view_width].extent} % width.phases == 0;
+bool interleaves_phases(const KernelRequest &request) {
+    return has_pixel_vectors(request.schedule) && may_interleave(request.group);
 }
 
 int64_t channel_tile(const KernelRequest &request) {
@@ -334,7 +339,7 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     schedule.knobs.emplace_back("parts", parts);
     schedule.knobs.emplace_back("channel_parts", channel_parts);
     // Vectors of pixels come out of L1 for the next channels.
-    const bool of_rows = has_pixel_vectors(schedule) && interleaves_phases(group);
+    const bool of_rows = has_pixel_vectors(schedule) && may_interleave(group);
     schedule.knobs.emplace_back("pixels_outside", of_rows || panel > target.l2_bytes / 2 ? 1 : 0);
     schedule.knobs.emplace_back("unroll", unrolled_channels(stage, schedule));
     return schedule;

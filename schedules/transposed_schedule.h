@@ -22,8 +22,9 @@ int64_t channel_tile(const KernelRequest &request);   // channels in the registe
 int64_t channel_tiles(const KernelRequest &request);  // of a group
 int64_t position_tile(const KernelRequest &request);  // positions in the register tile
 
-// Whether vectors of pixels are stored as rows, the phases along the width in turns: else one by one.
-bool interleaves_phases(const StageGroup &group);
+// Whether vectors are of pixels and stored as rows, the phases along the width in turns; other vectors of pixels are
+// stored one by one.
+bool interleaves_phases(const KernelRequest &request);
 
 // Whether the work is cut into tiles: an extent is known at run time only.
 bool in_tiles(const StageGroup &group);

@@ -457,21 +457,14 @@ public:
         const Stage &s = stage();
         const Tiling t = tiling(request());
         const int tile = static_cast<int>(channel_tile(request())), channels = static_cast<int>(group_channels(s));
-        const int inputs = static_cast<int>(input_channels(s));
         Var c("c"), i("i"), kz("kz"), px("px"), py("py"), qx("qx"), qy("qy"), o("o"), g("g");
         const Expr channel = o * tile + c, stored = Halide::min(channel, channels - 1);
         Expr sum = Halide::cast<double>(0);
         for (int ky = 0; ky < t.y.taps; ky++) {
             for (int kx = 0; kx < t.x.taps; kx++) {
                 const Expr tap_x = kernel_tap(t.x, qx, kx), tap_y = kernel_tap(t.y, qy, ky);
-                std::vector<Expr> where = raw_taps(s, {within(t.x, tap_x), within(t.y, tap_y), kz});
-                if (t.x.transposed) {
-                    where.insert(where.end(), {stored, g * inputs + i});
-                } else {
-                    where.insert(where.end(), {i, g * channels + stored});
-                }
-                const Expr value =
-                    Halide::select(tap_x < size(t.x.kernel) && tap_y < size(t.y.kernel), raw(where), 0.0f);
+                const Expr weight = raw(raw_weight(s, {within(t.x, tap_x), within(t.y, tap_y), kz}, g, i, stored));
+                const Expr value = Halide::select(tap_x < size(t.x.kernel) && tap_y < size(t.y.kernel), weight, 0.0f);
                 sum += factor(t.x, px, kx) * factor(t.y, py, ky) * Halide::cast<double>(value);
             }
         }

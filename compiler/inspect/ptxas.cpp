@@ -1,13 +1,12 @@
 #include "compiler/inspect/ptxas.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <llvm/Support/FileSystem.h>
+#include <llvm/Support/FileUtilities.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/Program.h>
+#include <llvm/Support/raw_ostream.h>
 
-#include <array>
-#include <cerrno>
 #include <cstdlib>
 #include <regex>
 #include <sstream>
@@ -15,94 +14,45 @@
 namespace convc {
 namespace {
 
-bool is_program(const std::filesystem::path &path) {
-    return !path.empty() && ::access(path.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(path);
-}
-
-// A file of one's own that is gone at the end.
-class ScratchFile {
-public:
-    ScratchFile() : descriptor_(::mkstemp(path_.data())) {}
-    ~ScratchFile() {
-        if (descriptor_ < 0) return;
-        ::close(descriptor_);
-        ::unlink(path_.c_str());
-    }
-    ScratchFile(const ScratchFile &) = delete;
-    ScratchFile &operator=(const ScratchFile &) = delete;
-
-    bool write(const std::string &text) const {
-        for (size_t done = 0; done < text.size();) {
-            const ssize_t written = ::write(descriptor_, text.data() + done, text.size() - done);
-            if (written < 0 && errno != EINTR) return false;
-            if (written > 0) done += static_cast<size_t>(written);
-        }
-        return true;
-    }
-    std::string read() const {
-        std::string text;
-        std::array<char, 4096> part{};
-        ::lseek(descriptor_, 0, SEEK_SET);
-        for (ssize_t got = 0; (got = ::read(descriptor_, part.data(), part.size())) > 0;) {
-            text.append(part.data(), static_cast<size_t>(got));
-        }
-        return text;
-    }
-    const std::string &path() const { return path_; }
-    int descriptor() const { return descriptor_; }
-
-private:
-    std::string path_ = (std::filesystem::temp_directory_path() / "convc-XXXXXX").string();  // mkstemp()'s template
-    int descriptor_;
-};
-
-// The exit status, or -1 where it could not be run; what it says goes to `report`.
-int run(std::vector<std::string> arguments, const ScratchFile &report) {
-    std::vector<char *> pointers;
-    pointers.reserve(arguments.size() + 1);
-    for (std::string &argument : arguments) pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    posix_spawn_file_actions_t actions{};
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    for (const int descriptor : {STDOUT_FILENO, STDERR_FILENO}) {
-        posix_spawn_file_actions_adddup2(&actions, report.descriptor(), descriptor);
-    }
-    pid_t process = -1;
-    const int failed = posix_spawn(&process, pointers[0], &actions, nullptr, pointers.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) return -1;
-    int status = 0;
-    while (::waitpid(process, &status, 0) < 0 && errno == EINTR) continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+// A new file in the folder for those; it is gone when `remover` is. Empty where it could not be written.
+std::string scratch_file(const std::string &text, llvm::FileRemover &remover) {
+    int descriptor = -1;
+    llvm::SmallString<128> path;
+    if (llvm::sys::fs::createTemporaryFile("convc", "ptx", descriptor, path)) return "";
+    remover.setFile(path);
+    llvm::raw_fd_ostream stream(descriptor, true);
+    stream << text;
+    stream.close();
+    if (!stream.has_error()) return path.str().str();
+    stream.clear_error();  // which its destructor would end the process for
+    return "";
 }
 
 }  // namespace
 
 std::optional<std::filesystem::path> find_ptxas() {
     if (const char *chosen = std::getenv("CONVC_PTXAS")) {
-        return is_program(chosen) ? std::optional<std::filesystem::path>(chosen) : std::nullopt;
+        return llvm::sys::fs::can_execute(chosen) ? std::optional<std::filesystem::path>(chosen) : std::nullopt;
     }
-    const char *path = std::getenv("PATH");
-    std::istringstream folders(std::string(path ? path : "") + ":/usr/local/cuda/bin");
-    for (std::string folder; std::getline(folders, folder, ':');) {
-        std::filesystem::path program = std::filesystem::path(folder) / "ptxas";
-        if (!folder.empty() && is_program(program)) return program;
-    }
-    return std::nullopt;
+    auto found = llvm::sys::findProgramByName("ptxas");
+    if (!found) found = llvm::sys::findProgramByName("ptxas", {"/usr/local/cuda/bin"});
+    return found ? std::optional<std::filesystem::path>(*found) : std::nullopt;
 }
 
 Result<std::vector<AssembledFunction>> assemble_ptx(const std::filesystem::path &ptxas, const std::string &ptx,
                                                     int capability) {
-    const ScratchFile source, report;
-    if (source.descriptor() < 0 || report.descriptor() < 0 || !source.write(ptx))
-        return Error{Failure::environment, "cannot write a temporary file for ptxas"};
+    llvm::FileRemover source_remover, report_remover;
+    const std::string source = scratch_file(ptx, source_remover), report = scratch_file("", report_remover);
+    if (source.empty() || report.empty()) return Error{Failure::environment, "cannot write a temporary file for ptxas"};
+    const std::string program = ptxas.string(), architecture = fmt::format("-arch=sm_{}", capability);
     const int status =
-        run({ptxas.string(), "-v", fmt::format("-arch=sm_{}", capability), source.path(), "-o", "/dev/null"}, report);
-    const std::string said = report.read();
+        llvm::sys::ExecuteAndWait(program, {program, "-v", architecture, source, "-o", "/dev/null"}, std::nullopt,
+                                  {llvm::StringRef(), llvm::StringRef(report), llvm::StringRef(report)});
+    const auto buffer = llvm::MemoryBuffer::getFile(report);
+    const std::string said = buffer ? (*buffer)->getBuffer().str() : "";
     if (status == 0) return read_ptxas_report(said);
     const std::string first = said.substr(0, said.find('\n'));
-    return Error{Failure::environment, fmt::format("{} failed: {}", ptxas.string(), first)};
+    return Error{Failure::environment, fmt::format("{} failed: {}", program, first)};
 }
 
 std::vector<AssembledFunction> read_ptxas_report(const std::string &report) {

@@ -69,8 +69,8 @@ constexpr std::pair<const char *, int> files[] = {
     {"bench/suites/dense.conv", 1},     {"bench/suites/depthwise.conv", 1},  {"bench/suites/dilated.conv", 1},
     {"bench/suites/fused.conv", 1},     {"bench/suites/grouped.conv", 1},    {"bench/suites/pointwise.conv", 1},
     {"bench/suites/separable.conv", 1}, {"bench/suites/three_axes.conv", 1}, {"bench/suites/transposed.conv", 1},
-    {"examples/edges.conv", 1},         {"examples/mobilenet_v2.conv", 2},   {"examples/odd.conv", 2},
-    {"examples/resnet50.conv", 3},      {"examples/variants.conv", 12},
+    {"examples/edges.conv", 2},         {"examples/mobilenet_v2.conv", 6},   {"examples/odd.conv", 6},
+    {"examples/resnet50.conv", 8},      {"examples/variants.conv", 24},
 };
 
 std::vector<Case> cases() {

@@ -51,6 +51,11 @@ const std::vector<Case> cases{
     {"ATransposedDepthWithMoreBehind", "f32 ndhwc[1, 3, 5, 4, 16] -> transposed(16, 1x2x2, pad=[1:0, 0:0, 0:0])"},
     {"ADepthwiseByDirect", "f32 ncw[3, 33, 7] -> depthwise(5, stride=2, pad=[1:6], dilation=2) + relu6",
      "direct(vectors=1, columns=1, parts=3, channel_parts=1, pixels_outside=1, unroll=1)"},
+    {"LargePlanesInPlace", "f32 nchw[2, 3, 131, 120] -> depthwise(5x5, stride=2, pad=2) + bias"},
+    {"LargePlanesInPlaceWithABorderBehind",
+     "f32 nchw[1, 2, 95, 101] -> depthwise(3x4, stride=2, pad=[0:1, 0:3], multiplier=2)"},
+    {"LargePlanesInPlaceUnderDilation", "f32 nchw[1, 2, 90, 130] -> depthwise(3x3, stride=2, pad=3, dilation=3)"},
+    {"LargePlanesInPlaceOfThreeAxes", "f32 ncdhw[1, 2, 3, 96, 99] -> depthwise(3x3x3, stride=1x2x2, pad=1)"},
 };
 
 const std::vector<Case> gpu_cases{

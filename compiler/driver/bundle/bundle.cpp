@@ -1,14 +1,10 @@
 #include "compiler/driver/bundle/bundle.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <llvm/Support/Program.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <set>
 
 #include "compiler/codegen/codegen.h"
@@ -269,20 +265,11 @@ Status write_folder(const std::vector<BundlePart> &parts, const BundleOptions &o
 
 // Whether there is a program now. A machine without a C compiler is no failure: the other one may have one.
 bool build_program(const std::filesystem::path &folder) {
-    std::string shell = "sh", script = (folder / script_file).string();
-    std::array<char *, 3> arguments{shell.data(), script.data(), nullptr};
-    posix_spawn_file_actions_t actions{};
-    posix_spawn_file_actions_init(&actions);
-    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0);
-    }
-    pid_t process = -1;
-    const int failed = posix_spawnp(&process, "sh", &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) return false;
-    int status = 0;
-    while (::waitpid(process, &status, 0) < 0 && errno == EINTR) continue;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    const auto shell = llvm::sys::findProgramByName("sh");
+    if (!shell) return false;
+    const std::string script = (folder / script_file).string();
+    const llvm::StringRef nowhere;  // /dev/null
+    return llvm::sys::ExecuteAndWait(*shell, {"sh", script}, std::nullopt, {nowhere, nowhere, nowhere}) == 0;
 }
 
 void say_what_is_there(Console &console, const std::vector<BundlePart> &parts, const BundleOptions &options) {
