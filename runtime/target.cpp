@@ -30,6 +30,23 @@ constexpr std::array<IsaFacts, 4> isa_facts{{
     {Isa::neon, "neon", "arm-64", "arm-64-linux", "aarch64-unknown-linux-gnu", 4, 32, 1},
 }};
 
+// Caches of one core, as the makers' manuals have them, by LLVM's name of the model. L2 is what schedules are blocked
+// for: without a model, 512 KB.
+struct CpuFacts {
+    std::string_view cpu;
+    int64_t l1_kib;
+    int64_t l2_kib;
+};
+
+constexpr std::array<CpuFacts, 22> cpu_facts{{
+    {"haswell", 32, 256},        {"broadwell", 32, 256},      {"skylake", 32, 256},        {"skylake-avx512", 32, 1024},
+    {"cascadelake", 32, 1024},   {"cooperlake", 32, 1024},    {"icelake-client", 48, 512}, {"icelake-server", 48, 1280},
+    {"tigerlake", 48, 1280},     {"alderlake", 48, 1280},     {"raptorlake", 48, 2048},    {"sapphirerapids", 48, 2048},
+    {"emeraldrapids", 48, 2048}, {"graniterapids", 48, 2048}, {"znver1", 32, 512},         {"znver2", 32, 512},
+    {"znver3", 32, 512},         {"znver4", 32, 1024},        {"znver5", 48, 1024},        {"neoverse-n1", 64, 1024},
+    {"neoverse-n2", 64, 1024},   {"neoverse-v1", 64, 1024},
+}};
+
 // Halide 21 knows capabilities up to 8.6; what is newer runs its code, which the driver assembles for the device.
 constexpr std::array<int, 5> capabilities{70, 75, 80, 86, 90};
 
@@ -159,6 +176,15 @@ std::optional<Target> target_named(std::string_view name) {
     return std::nullopt;
 }
 
+void set_cpu(Target &target, std::string_view cpu) {
+    target.cpu = cpu;
+    for (const CpuFacts &row : cpu_facts) {
+        if (row.cpu != cpu) continue;
+        target.l1_bytes = row.l1_kib << 10;
+        target.l2_bytes = row.l2_kib << 10;
+    }
+}
+
 }  // namespace
 
 Result<Target> parse_target(std::string_view text) {
@@ -177,7 +203,7 @@ Result<Target> parse_target(std::string_view text) {
         if (const int threads = thread_count(parts[i]); threads > 0 && target.threads == 0) {
             target.threads = threads;
         } else if (target.cpu.empty() && target.threads == 0) {
-            target.cpu = parts[i];
+            set_cpu(target, parts[i]);
         } else {
             return Error{Failure::usage,
                          fmt::format("target '{}': unexpected '{}' after '{}'", text, parts[i], target.full_name())};

@@ -149,12 +149,13 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
 // The whole row where it fits beside a row of the kernel, for then no pixel asks whether it lies at an end (3x3 at 14 x
 // 14, 512 channels: 0.0125 ms for 0.0130, and 0.0165 for 0.0181 where inputs and outputs fall into the same sets of
 // L1); else some 8. The row's last tile is shifted inwards: prefer a tile that wastes nothing, and whose taps in
-// padding can be left out for that (33 columns under dilation 12: 11 take half the time that 8 take). Under a stride,
-// where neighbours share few loads, 4: more of them wait for L2 at a time (3x3 stride 2 at 112 x 112 on Sapphire
-// Rapids: 64 channels 0.94, 96 channels 0.92 of the time of 8, 128 at 56 x 56 0.91 of that of 7).
+// padding can be left out for that (33 columns under dilation 12: 11 take half the time that 8 take). Under a stride or
+// a long dilation, where neighbours share few loads, 4: more of them wait for L2 at a time (3x3 stride 2 at 112 x 112
+// on Sapphire Rapids: 64 channels 0.94, 96 channels 0.92 of the time of 8, 128 at 56 x 56 0.91 of that of 7; dilation
+// 12 at 33 x 33 with 3 columns 0.82 of that of 11, dilation 4 at 28 x 28 with 4 columns 0.87 of that of 14).
 int64_t default_columns(int64_t row, const Axis &axis, int64_t most, const Target &target) {
     if (row <= most && row + axis.kernel + 1 <= target.vector_registers()) return row;
-    const int64_t usual = std::min<int64_t>(most, axis.stride > 1 ? 4 : 8);
+    const int64_t usual = std::min<int64_t>(most, axis.stride > 1 || axis.dilation >= 4 ? 4 : 8);
     for (int64_t columns = usual; columns > usual / 2; columns--) {
         if (row % columns == 0) return columns;
     }

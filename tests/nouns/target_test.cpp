@@ -32,6 +32,16 @@ TEST(Targets, PartsAreTold) {
     EXPECT_EQ(target->architecture(), "x86-64");
 }
 
+TEST(Targets, AKnownCpuModelHasItsCaches) {
+    const Target named = *parse_target("x86-64-linux-avx2-fma sapphirerapids 2t"),
+                 unknown = *parse_target("x86-64-linux-avx2-fma somelake"),
+                 any = *parse_target("x86-64-linux-avx2-fma");
+    EXPECT_EQ(named.l1_bytes, 48 << 10);
+    EXPECT_EQ(named.l2_bytes, 2 << 20);
+    EXPECT_EQ(unknown.l2_bytes, any.l2_bytes);
+    EXPECT_EQ(any.l2_bytes, 512 << 10);
+}
+
 TEST(Targets, RegistersOfEachInstructionSet) {
     Target target;
     EXPECT_EQ(target.vector_lanes(), 8);
