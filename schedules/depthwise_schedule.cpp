@@ -174,8 +174,9 @@ struct PixelTile {
 // another, and what the last tiles compute twice. Of equals one vector of the most rows, which share inputs (3x3 at 112
 // x 112: 0.052 ms with 1 x 7, 0.10 with 7 x 4); under a stride, where an input takes two loads and a shuffle, the
 // fewest, of at most 8 rows (3x3 stride 2 at 112 x 112: 0.079 ms with 1 x 4, 0.12 with 3 x 4; 128 channels at 56 x 56
-// with 7 rows 0.74 of the time of 14). In place, where the tiles at the ends of a plane take longer, 4 of a small
-// kernel (3x3 stride 2 at 112 x 112: 0.088 ms for 0.103; 5x5: 0.24 for 0.18).
+// with 7 rows 0.74 of the time of 14). In place, where the tiles at the ends of a row and of a plane take
+// longer, one vector, and 4 rows of a small kernel (3x3 stride 2 at 112 x 112: 0.051 ms with 1 x 4, 0.071 with 2 x 4,
+// 0.065 with 1 x 8; 5x5: 0.24 with 1 x 4, 0.18 with 1 x 8).
 PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most_vectors, const Target &target) {
     constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
     const Stage &stage = group.stage(0);
@@ -183,8 +184,10 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     const int64_t width = output_view(group)[view_width].extent, lanes = lanes_of_sums(group, target);
     const int64_t taps = is_literal(stage) ? nonzero_taps(*stage.weights) : axis.kernel;  // in one body
     const int64_t most_taps = is_literal(stage) ? most_literals : most_unrolled_taps;
-    const bool short_tile = reads_rows_in_place(group, target) && stage_axis(stage, view_height).kernel <= 3;
-    const int64_t most_rows = std::min<int64_t>(rows, short_tile ? 4 : axis.stride > 1 ? 8 : 16);
+    const bool in_place = reads_rows_in_place(group, target);
+    const bool low = in_place && stage_axis(stage, view_height).kernel <= 3;
+    const int64_t most_rows = std::min<int64_t>(rows, low ? 4 : axis.stride > 1 ? 8 : 16);
+    if (in_place) most_vectors = 1;
     PixelTile best;
     int64_t least = std::numeric_limits<int64_t>::max();
     for (int64_t vectors = 1; vectors <= most_vectors; vectors++) {
