@@ -1,5 +1,6 @@
 // convc tune: searches schedules, and writes the winners beside the file.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <map>
 #include <regex>
+#include <string_view>
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/driver/bundle/bundle.h"
@@ -37,6 +39,9 @@ struct Options {
 std::atomic<bool> interrupted = false;
 
 extern "C" void interrupt(int signal) {
+    constexpr std::string_view text =
+        "\ninterrupted: the trial under way is the last one; a second interrupt ends at once\n";
+    (void)!::write(STDERR_FILENO, text.data(), text.size());
     interrupted = true;
     (void)std::signal(signal, SIG_DFL);
 }
