@@ -339,7 +339,7 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     schedule.knobs.emplace_back("parts", parts);
     schedule.knobs.emplace_back("channel_parts", channel_parts);
     // Vectors of pixels come out of L1 for the next channels.
-    const bool of_rows = has_pixel_vectors(schedule) && may_interleave(group);
+    const bool of_rows = interleaves_phases({group, schedule, target});
     schedule.knobs.emplace_back("pixels_outside", of_rows || panel > target.l2_bytes / 2 ? 1 : 0);
     schedule.knobs.emplace_back("unroll", unrolled_channels(stage, schedule));
     return schedule;
