@@ -18,5 +18,6 @@ Algorithm gpu_direct_algorithm();
 Algorithm gpu_shuffle_algorithm();
 Algorithm gpu_tiled_algorithm();
 Algorithm gpu_transposed_algorithm();
+Algorithm gpu_winograd_algorithm();
 
 }  // namespace convc

@@ -12,10 +12,10 @@ using Halide::TailStrategy;
 using Halide::Var;
 
 // Halide guards what it need not where it is told nothing.
-TailStrategy tail_of(const Size &extent, int64_t factor) {
+TailStrategy tail_of(const Size &extent, int64_t factor, bool shifts) {
     if (!extent.known()) return TailStrategy::GuardWithIf;
     if (extent % factor == 0) return TailStrategy::RoundUp;
-    return extent > factor ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
+    return shifts && extent > factor ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf;
 }
 
 // Threads past the end do nothing: they would only repeat what others do.
@@ -42,8 +42,9 @@ Var spread_over_threads(Func output, const OutputLoops &loops, const View &view,
     };
     const Var tiles_c =
         tiles_along(loops.c, tile.vector, whole ? TailStrategy::RoundUp : TailStrategy::GuardWithIf, co, ci);
-    const Var tiles_x = tiles_along(loops.x, tile.columns, tail_of(view[view_width].extent, tile.columns), xo, xi);
-    const Var tiles_y = tiles_along(loops.y, tile.rows, tail_of(view[view_height].extent, tile.rows), yo, yi);
+    const auto tail = [&](ViewAxis axis, int64_t factor) { return tail_of(view[axis].extent, factor, tile.shifts); };
+    const Var tiles_x = tiles_along(loops.x, tile.columns, tail(view_width, tile.columns), xo, xi);
+    const Var tiles_y = tiles_along(loops.y, tile.rows, tail(view_height, tile.rows), yo, yi);
     const bool vectorizes = whole && dense && tile.vector > 1 && tile.stores_vectors;
     for (const Halide::VarOrRVar &inner : order) {
         vectorizes &&inner.name() == ci.name() ? output.vectorize(inner.var) : output.unroll(inner.var);

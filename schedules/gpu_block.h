@@ -16,6 +16,8 @@ struct ThreadTile {
     // Whether the channels are stored as one vector. Not with OpenCL: Halide 21 loses the type of vectors of truth
     // values, which an epilogue's comparisons are.
     bool stores_vectors = true;
+    // Whether a tile that reaches past the end of a row or column moves inwards; else what lies behind is guarded.
+    bool shifts = true;
 };
 
 // The vars that a GPU schedule cuts an output by: (channel in the group, group, width, height, depth, image).
@@ -26,7 +28,8 @@ struct OutputLoops {
 };
 
 // Cuts `output`, whose group has so many channels, into tiles and threads. Threads run along channels first where those
-// lie densely, else along pixels; tails of known extents are shifted inwards, others guarded. Returns the innermost
+// lie densely, else along pixels; tails of known extents are shifted inwards, where
+// they may be, others guarded. Returns the innermost
 // loop over threads, in which a thread's tile is to be computed.
 Halide::Var spread_over_threads(Halide::Func output, const OutputLoops &loops, const View &view, const ThreadTile &tile,
                                 const ThreadBlock &threads);

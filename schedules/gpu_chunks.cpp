@@ -29,12 +29,12 @@ ChunkedBlock::ChunkedBlock(const Schedule &schedule)
       chunk(*schedule.knob("chunk")),
       split(*schedule.knob("split")) {}
 
-std::vector<Knob> chunked_block_knobs(const View &output, int64_t channels) {
+std::vector<Knob> chunked_block_knobs(const View &output, int64_t channels, const std::string &pixels) {
     return {
-        {"columns", "neighbouring pixels of a row of a thread", 1,
+        {"columns", "neighbouring " + pixels + " of a row of a thread", 1,
          std::min<int64_t>(output[view_width].extent, ChunkedBlock::most_columns)},
         {"channel_threads", "threads of a block along output channels, 4 each", 1, 64},
-        {"column_threads", "threads of a block along a row of pixels", 1, 64},
+        {"column_threads", "threads of a block along a row of " + pixels, 1, 64},
         {"row_threads", "threads of a block along rows", 1, 64},
         {"chunk", "input channels that a thread sums over between two barriers", 1, std::min<int64_t>(channels, 64)},
         {"split", "threads that share a chunk's channels", 1, 16}};

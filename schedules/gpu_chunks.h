@@ -5,6 +5,7 @@
 #include <Halide.h>
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "schedules/gpu_block.h"
@@ -29,8 +30,8 @@ struct ChunkedBlock {
     int64_t sums() const { return block_channels() * block_columns() * row_threads * split; }
 };
 
-// These knobs, for an output and so many input channels.
-std::vector<Knob> chunked_block_knobs(const View &output, int64_t channels);
+// These knobs, for an output of pixels, or what else it has of them, and so many input channels.
+std::vector<Knob> chunked_block_knobs(const View &output, int64_t channels, const std::string &pixels = "pixels");
 
 // Why a block does not fit so many input channels or so many outputs in a row.
 std::optional<Conflict> chunked_block_conflict(const KernelRequest &request, int64_t channels, int64_t columns);

@@ -31,6 +31,7 @@
 #include "schedules/padding.h"
 #include "schedules/parallel_parts.h"
 #include "schedules/single_stage.h"
+#include "schedules/winograd_filter.h"
 #include "schedules/winograd_schedule.h"
 
 namespace convc {
@@ -454,45 +455,13 @@ private:
 class WinogradPack : public PackGenerator<WinogradPack> {
 public:
     void pack_weights(Func raw, Func packed) const {
-        const Stage &s = stage();
-        const Tiling t = tiling(request());
-        const int tile = static_cast<int>(channel_tile(request())), channels = static_cast<int>(group_channels(s));
+        const int tile = static_cast<int>(channel_tile(request())),
+                  channels = static_cast<int>(group_channels(stage()));
         Var c("c"), i("i"), kz("kz"), px("px"), py("py"), qx("qx"), qy("qy"), o("o"), g("g");
         const Expr channel = o * tile + c, stored = Halide::min(channel, channels - 1);
-        Expr sum = Halide::cast<double>(0);
-        for (int ky = 0; ky < t.y.taps; ky++) {
-            for (int kx = 0; kx < t.x.taps; kx++) {
-                const Expr tap_x = kernel_tap(t.x, qx, kx), tap_y = kernel_tap(t.y, qy, ky);
-                const Expr weight = raw(raw_weight(s, {within(t.x, tap_x), within(t.y, tap_y), kz}, g, i, stored));
-                const Expr value = Halide::select(tap_x < size(t.x.kernel) && tap_y < size(t.y.kernel), weight, 0.0f);
-                sum += factor(t.x, px, kx) * factor(t.y, py, ky) * Halide::cast<double>(value);
-            }
-        }
-        packed(c, i, kz, px, py, qx, qy, o, g) = Halide::select(channel < channels, Halide::cast<float>(sum), 0.0f);
-    }
-
-private:
-    static int size(int64_t value) { return static_cast<int>(value); }
-
-    // The kernel's tap that a phase has as its own number `tap`, in the order of the inputs; past the kernel's end
-    // where the phase has fewer.
-    static Expr kernel_tap(const TiledAxis &axis, const Expr &phase, int tap) {
-        if (!axis.transposed) return tap;
-        const int stride = size(axis.phases), last = size(axis.taps) - 1;
-        return (phase + size(axis.pad)) % stride + (last - tap) * stride;
-    }
-
-    static Expr within(const TiledAxis &axis, const Expr &tap) {
-        return axis.transposed ? Halide::min(tap, size(axis.kernel) - 1) : tap;
-    }
-
-    static Expr factor(const TiledAxis &axis, const Expr &point, int tap) {
-        std::vector<Expr> column;
-        const WinogradTransform transform = axis.transform();
-        for (const std::vector<double> &row : transform.filter_matrix()) {
-            column.emplace_back(row[static_cast<size_t>(tap)]);
-        }
-        return column.size() == 1 ? column[0] : Halide::mux(point, column);
+        const Expr weight =
+            winograd::transformed_weight(raw, stage(), tiling(request()), {px, py, qx, qy, kz, g, i, stored});
+        packed(c, i, kz, px, py, qx, qy, o, g) = Halide::select(channel < channels, weight, 0.0f);
     }
 };
 

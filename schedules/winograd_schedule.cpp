@@ -44,20 +44,6 @@ bool is_whole_row(const StageGroup &group, ViewAxis along, int64_t outputs) {
            ceil_divided(output[along].extent, axis.dilation) == outputs;
 }
 
-std::optional<Conflict> transform_conflict(const StageGroup &group, int64_t outputs) {
-    const Tiling tiles(group, outputs);
-    for (const TiledAxis &axis : {tiles.x, tiles.y}) {
-        if (!WinogradTransform::exists(axis.outputs, axis.whole_row ? axis.outputs : axis.taps)) {
-            return Conflict{ConflictKind::shape, "there is no transform of so many outputs"};
-        }
-    }
-    const int64_t most = most_points(group.stage(0), tiles);
-    if (tiles.x.points() > most || tiles.y.points() > most) {
-        return Conflict{ConflictKind::rounding, "so many outputs round more than the layer's precision allows"};
-    }
-    return std::nullopt;
-}
-
 class Search {
 public:
     Search(const StageGroup &group, const Target &target) : group_(group), stage_(group.stage(0)), target_(target) {}
@@ -215,6 +201,20 @@ bool promises_more_than_it_gives(const StageGroup &group, const Target &target) 
 }
 
 }  // namespace
+
+std::optional<Conflict> transform_conflict(const StageGroup &group, int64_t outputs) {
+    const Tiling tiles(group, outputs);
+    for (const TiledAxis &axis : {tiles.x, tiles.y}) {
+        if (!WinogradTransform::exists(axis.outputs, axis.whole_row ? axis.outputs : axis.taps)) {
+            return Conflict{ConflictKind::shape, "there is no transform of so many outputs"};
+        }
+    }
+    const int64_t most = most_points(group.stage(0), tiles);
+    if (tiles.x.points() > most || tiles.y.points() > most) {
+        return Conflict{ConflictKind::rounding, "so many outputs round more than the layer's precision allows"};
+    }
+    return std::nullopt;
+}
 
 TiledAxis::TiledAxis(const StageGroup &group, ViewAxis along, int64_t tile_outputs)
     : taps(taps_of(group.stage(0), along)), transposed(is_transposed(group.stage(0))) {

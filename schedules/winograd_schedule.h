@@ -55,6 +55,9 @@ struct Tiling {
 
 int64_t channel_tile(const KernelRequest &request);
 
+// Why tiles of so many outputs are impossible, or round too much.
+std::optional<Conflict> transform_conflict(const StageGroup &group, int64_t outputs);
+
 std::optional<std::string> refusal(const StageGroup &group, const Target &target);
 // Why the direct sum takes less time.
 std::optional<std::string> reluctance(const StageGroup &group, const Target &target);

@@ -137,7 +137,7 @@ TEST(EveryAlgorithmOfTheTable, ComputesASpecimen) {
 // What an algorithm may do to a layer that is not strict: its schedules have a knob for it, or it does nothing else.
 bool rewrites(const Algorithm &algorithm, const Layer &layer, const Target &target) {
     const std::vector<Knob> knobs = algorithm.knobs(whole(layer), target);
-    return algorithm.name == "winograd" ||
+    return !sums_as_written(algorithm) ||
            std::any_of(knobs.begin(), knobs.end(), [](const Knob &knob) { return knob.name == "separable"; });
 }
 

@@ -160,7 +160,7 @@ TEST_P(NonfiniteThroughEveryAlgorithm, ReachesTheOutput) {
     for (const EpilogueKind kind : {EpilogueKind::relu, EpilogueKind::clip}) {
         const Layer layer = GetParam().of(5, 9).epilogue({kind, -1, 2, -1});
         for (const Algorithm *algorithm : algorithms_for(layer, target)) {
-            if (algorithm->name == "winograd") continue;
+            if (!sums_as_written(*algorithm)) continue;
             const std::vector<Schedule> schedules{algorithm->default_schedule(whole(layer), target)};
             expect_right_with_nonfinite(layer, In::inputs, target, schedules);
             if (!layer.parameters().empty()) expect_right_with_nonfinite(layer, In::parameters, target, schedules);

@@ -27,6 +27,11 @@ inline StageGroup whole(const Layer &layer) {
     return {&layer, 0, static_cast<int>(layer.stages.size())};
 }
 
+// Whether its kernels are exact on integers, and keep NaN and infinity where they belong: not Winograd's.
+inline bool sums_as_written(const Algorithm &algorithm) {
+    return sums_as_written(print_schedule({std::string(algorithm.name), {}}));
+}
+
 // The algorithms that compute the whole layer in one kernel.
 std::vector<const Algorithm *> algorithms_for(const Layer &layer, const Target &target);
 
