@@ -21,10 +21,13 @@
 //
 // Where pixels lie a multiple of 512 bytes apart, those of a row share few sets of L1, and their vectors drive each
 // other out before the next row reads them: with many taps, or rows far apart, a task may first copy a vector of
-// channels of its input, so that pixels lie side by side (knob `copies`). And a load waits for a store before it whose
-// address has the same last 12 bits. Tensors that follow one another in memory often lie 64 bytes more than some pages
-// apart, and then all loads of a vector of channels wait for the stores of the one before: there a task hops through
-// the channels in quarters (3x3 at 14 x 14, 512 channels: 0.016 ms for 0.032).
+// channels of its input, so that pixels lie side by side (knob `copies`). The copy has the border before and behind
+// each row: of a wide kernel most tiles have some tap in it, and a select at each costs more than the multiplications
+// (31x31 at 56 x 56: 4.0 ms with selects, 2.5 without, 2.1 with 14 columns for 8, which were too long a body with
+// them). And a load waits for a store before it whose address has the same last 12 bits. Tensors that follow one
+// another in memory often lie 64 bytes more than some pages apart, and then all loads of a vector of channels wait for
+// the stores of the one before: there a task hops through the channels in quarters (3x3 at 14 x 14, 512 channels: 0.016
+// ms for 0.032).
 #include <fmt/format.h>
 
 #include "schedules/algorithms.h"
@@ -38,6 +41,7 @@
 namespace convc {
 namespace {
 
+using depthwise::copies_border;
 using depthwise::copies_planes;
 using depthwise::copies_rows;
 using depthwise::factors_of;
@@ -49,6 +53,7 @@ using depthwise::is_literal;
 using depthwise::lanes_of_sums;
 using depthwise::leaves_out_rows;
 using depthwise::leaves_out_zeros;
+using depthwise::most_copied_taps;
 using depthwise::most_unrolled_taps;
 using depthwise::output_view;
 using depthwise::planes_at_a_time;
@@ -110,9 +115,9 @@ std::vector<std::string> notes(const KernelRequest &request) {
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    return single_stage_arguments(request.group, 1,
-                                  {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
-                                  stage.out_channels, leaves_out_zeros(request.group, request.target));
+    return single_stage_arguments(
+        request.group, 1, {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
+        stage.out_channels, leaves_out_zeros(request.group, request.target) || copies_border(request));
 }
 
 // ---- the kernel
@@ -132,7 +137,8 @@ public:
         placed_ = placements(in_tiles(request().group));
         source_ = source();
         if (copies) {
-            copy_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = source_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
+            const Func copied = copies_border(request()) ? bordered_rows() : source_;
+            copy_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = copied(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
             source_ = copy_;
         }
         if (separable != 0) {
@@ -179,7 +185,7 @@ public:
         for (const Var &var : {v_.g, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
         accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
         if (is_literal(stage())) return;
-        if (leaves_out_zeros(request().group, request().target))
+        if (leaves_out_zeros(request().group, request().target) || copies_border(request()))
             schedule_update(accumulator_.update().specialize(nonfinite()), along);
         schedule_update(accumulator_.update(), along);
     }
@@ -203,7 +209,8 @@ private:
         const Halide::RVar inner = down ? r_[1] : r_[0], outer = down ? r_[0] : r_[1];
         update.reorder({v_.c, v_.x, v_.y, inner, outer, r_[2]});
         update.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
-        if (down || row <= most_unrolled_taps) update.unroll(inner);
+        const int64_t most = copies_border(request()) ? most_copied_taps : most_unrolled_taps;
+        if (down || row <= most) update.unroll(inner);
         if (down && stage_axis(stage(), view_width).kernel * column <= most_unrolled_taps) update.unroll(outer);
     }
 
@@ -225,7 +232,9 @@ private:
         const View view = arguments()[0].view;
         r_ = RDom(0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         const bool in_place = reads_rows_in_place(request().group, request().target);
-        const Expr ix = position(v_.x, r_[0], ax), row = position(v_.y, r_[1], ay),
+        const bool bordered = copies_border(request());  // along the width
+        const Expr ix = position(v_.x, r_[0], ax) + (bordered ? size(ax.pad_before) : 0),
+                   row = position(v_.y, r_[1], ay),
                    iy = in_place ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
                                  : inside_rows(v_.y, r_[1], ay, view[view_height].extent),
                    iz = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
@@ -235,7 +244,7 @@ private:
             r_.where(reaches_input(first, (tile - 1) * size(ay.stride), placed_[1]));
         }
         const int width = size(view[view_width].extent);
-        const bool padded = !uses_strip(request().group, request().target) && (ax.pad_before > 0 || ax.pad_after > 0);
+        const bool padded = !uses_strip(request().group, request().target) && is_padded(ax) && !bordered;
         Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
         if (in_place && padded) column = Halide::select(between_rows(row, view), ix, column);
         const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
@@ -253,9 +262,17 @@ private:
             const Expr inside = within(ix, placed_[0]) && within(iy, placed_[1]) && within(iz, placed_[2]);
             term = Halide::select(nonfinite() && !inside, 0.0f, product);
         }
+        if (bordered) term = Halide::select(nonfinite() && !within(ix, placed_[0]), 0.0f, product);
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
+    }
+
+    // The input with the border before and behind each row.
+    Func bordered_rows() {
+        Placements placed = placed_;
+        for (const size_t axis : {1, 2}) placed[axis].before = 0, placed[axis].padded = false;
+        return with_border(x(), stage(), placed);
     }
 
     // Whether what lies before and behind a row is in its plane too.
@@ -322,7 +339,12 @@ private:
         copy_.bound_extent(v_.c, vector_).bound_extent(v_.g, 1).bound_extent(v_.n, 1);
         const std::array<std::pair<Var, ViewAxis>, 3> space{
             {{v_.x, view_width}, {v_.y, view_height}, {v_.z, view_depth}}};
-        for (const auto &[var, axis] : space) copy_.bound(var, 0, size(view[axis].extent));
+        for (const auto &[var, axis] : space) {
+            const Size &width = view[axis].extent;
+            const Axis along = stage_axis(stage(), axis);
+            const bool bordered = axis == view_width && copies_border(request());
+            copy_.bound(var, 0, size(bordered ? width + along.pad_before + along.pad_after : int64_t{width}));
+        }
     }
 
     bool wider_sums() const { return output_vector_ < vector_; }

@@ -13,6 +13,7 @@ namespace convc::depthwise {
 namespace {
 
 constexpr int64_t most_literals = 512;     // the same of a constant kernel, whose taps are all in one body
+constexpr int64_t line_bytes = 64;         // of the cache
 constexpr int64_t most_literal_taps = 64;  // constant kernels above this are read from a table in the object
 
 int64_t power_of_two_at_most(int64_t value) {
@@ -212,15 +213,16 @@ bool shares_sets(const StageGroup &group) {
     return input[view_width].stride * static_cast<int64_t>(sizeof(float)) % bad_pitch == 0;
 }
 
-// Then the rows of a wide kernel drive each other out; or those far apart do, where L2 does not hold what lies between
-// them (3x3 dilation 12 of 256 channels at 33 x 33, on Sapphire Rapids with 2 MB of it: 0.042 ms in place, 0.087
-// copied).
-bool prefers_copies(const StageGroup &group, const Target &target) {
+// Of a wide kernel most taps meet the border somewhere, which the copy has (96 channels at 56 x 56: 31x31 3.3 ms in
+// place, 1.5 copied; 192 channels at 28 x 28: 13x13 0.18 and 0.14). Else where rows far apart drive each other out,
+// because L2 does not hold what lies between them (3x3 dilation 12 of 256 channels at 33 x 33, on Sapphire Rapids with
+// 2 MB of it: 0.042 ms in place, 0.087 copied).
+bool prefers(const Schedule &copied, const StageGroup &group, const Target &target) {
     constexpr int64_t many_taps = 100;
-    if (!may_copy_vectors(group, target)) return false;
     const Stage &stage = group.stage(0);
     const View input = activation_view(group.input(), 1, false);
     const int64_t span = input_span(stage_axis(stage, view_height), 1) * input[view_height].stride * 4;
+    if (stage.kernel_volume() >= many_taps && copies_border({group, copied, target})) return true;
     return shares_sets(group) && (stage.kernel_volume() >= many_taps || span > target.l2_bytes / 2);
 }
 
@@ -242,14 +244,82 @@ int64_t parts_of_rows(const StageGroup &group, int64_t others, int64_t unit, dou
     return parts;
 }
 
-// Parts are of channels: each copies its own.
-Schedule with_copies(Schedule schedule, const StageGroup &group, const Target &target) {
+// Whether a vector of channels is best computed at all pixels before the next: where the lines of its plane stay in L1,
+// or nearly, so that each row is loaded once for all taps of a column. Lines that fall into few sets leave less room,
+// and many taps make up for what is loaded again. On Sapphire Rapids: 3x3 at 7 x 7, 14 x 14 and 28 x 28 0.51, 0.76 and
+// 0.88 of the time, 5x5 0.57, 0.74 and 0.76, 7x7 at 14 x 14 0.8, 7x7 at 56 x 56 0.87; but 3x3 at 56 x 56 1.6, of 256
+// channels at 28 x 28 1.15, and 7x7 of 128 channels at 56 x 56 1.3. Vectors of half a line load every line twice: with
+// 8 lanes 3x3 at 7 x 7 takes 0.75, at 14 x 14 1.2.
+bool prefers_planes(const StageGroup &group, const Target &target) {
+    constexpr int64_t many_taps = 49;
+    const Stage &stage = group.stage(0);
+    if (!vectors_of_channels(group, target) || uses_strip(group, target) || stage.multiplier() > 1) return false;
+    const View input = activation_view(group.input(), 1, false);
+    const int64_t lines = input[view_width].extent * input[view_height].extent * input[view_depth].extent;
+    double most = 1.25 * static_cast<double>(target.l1_bytes);
+    if (stage.kernel_volume() >= many_taps) most *= 4;
+    if (shares_sets(group)) most /= 4;
+    if (target.vector_lanes() * 4 < line_bytes) most /= 10;
+    return static_cast<double>(lines * line_bytes) <= most;
+}
+
+// Of a row of a plane, where a row is loaded once: as many as waste least, and of those the most (11x11 to 31x31 at 14
+// x 14 to 56 x 56, copied, on Sapphire Rapids: 14 columns take 0.75 to 0.95 of the time of 7 or 8; 5x5 and 7x7 at 28 x
+// 28, in place, 0.75). Half of the registers are left to inputs that taps share: with 16 of them 14 columns take 1.1
+// to 1.3 of the time of 7.
+int64_t columns_of_plane(int64_t row, const Axis &axis, int64_t most_taps, const Target &target) {
+    constexpr int64_t fewest = 7;  // sums, or they would wait for one another
+    int64_t best = std::min(row, fewest);
+    for (int64_t columns = best; columns <= std::min<int64_t>(row, target.vector_registers() / 2); columns++) {
+        if (columns * axis.kernel > most_taps) break;
+        if (ceil_divided(row, columns) * columns <= ceil_divided(row, best) * best) best = columns;
+    }
+    return best;
+}
+
+// A vector of channels at all pixels before the next; of a copy, each task has its own. Parts are of channels, and of
+// rows too where there are few of those; of rows alone where channels are no whole lines, for tasks would write to the
+// same ones (200 channels at 14 x 14 in vectors of 8: 3 times the time).
+Schedule by_planes(Schedule schedule, const StageGroup &group, const Target &target) {
     const View output = output_view(group);
-    const int64_t vectors = output[view_channel].extent / vector_extent(group, target);
-    for (const char *name : {"parts", "channels_outside", "copies"}) set_knob(schedule, name, 1);
+    const int64_t line = std::max<int64_t>(vector_extent(group, target), line_bytes / 4);
+    const int64_t channels = output[view_channel].extent, batch = modelled_extent(output, view_batch);
+    const int64_t unit = tile_along_parts(group, *schedule.knob("columns"), 1);
+    for (const char *name : {"parts", "channel_parts", "channels_outside"}) set_knob(schedule, name, 1);
     const double cycles = cycles_of_sums({group, schedule, target});
-    set_knob(schedule, "channel_parts", fine_parts(vectors, modelled_extent(output, view_batch), cycles, target));
+    const bool whole_lines = channels % line == 0;
+    const int64_t channel_parts = whole_lines ? fine_parts(channels / line, batch, cycles, target) : 1;
+    set_knob(schedule, "channel_parts", channel_parts);
+    if (!whole_lines && schedule.knob("copies") != 1) {
+        set_knob(schedule, "parts", parts_of_rows(group, batch, unit, cycles, target));
+        return schedule;
+    }
+    int64_t parts = balanced_parts(output[parallel_axis(output)].extent, channel_parts * batch, target);
+    while (parts_overlap(output, parts, unit)) parts--;
+    set_knob(schedule, "parts", parts);
     return schedule;
+}
+
+// The same in place.
+Schedule in_planes(Schedule schedule, const StageGroup &group, const Target &target) {
+    const Axis axis = stage_axis(group.stage(0), view_width);
+    const int64_t row = output_view(group)[view_width].extent;
+    const bool whole_rows = *schedule.knob("columns") == row;
+    if (!whole_rows && axis.stride == 1 && axis.dilation == 1) {
+        set_knob(schedule, "columns", columns_of_plane(row, axis, most_unrolled_taps, target));
+    }
+    return by_planes(schedule, group, target);
+}
+
+// The same of a copy.
+Schedule with_copies(Schedule schedule, const StageGroup &group, const Target &target) {
+    set_knob(schedule, "copies", 1);
+    Schedule bordered = schedule;
+    const int64_t row = output_view(group)[view_width].extent;
+    const Axis axis = stage_axis(group.stage(0), view_width);
+    set_knob(bordered, "columns", columns_of_plane(row, axis, most_copied_taps, target));
+    if (copies_border({group, bordered, target})) schedule = bordered;
+    return by_planes(schedule, group, target);
 }
 
 Schedule default_parts(const StageGroup &group, const Target &target) {
@@ -268,7 +338,11 @@ Schedule default_parts(const StageGroup &group, const Target &target) {
     const int64_t channel_parts = std::min(wanted, ranges[2].high);
     set_knob(schedule, "parts", parts);
     set_knob(schedule, "channel_parts", channel_parts);
-    return prefers_copies(group, target) ? with_copies(schedule, group, target) : schedule;
+    if (may_copy_vectors(group, target)) {
+        const Schedule copied = with_copies(schedule, group, target);
+        if (prefers(copied, group, target)) return copied;
+    }
+    return prefers_planes(group, target) ? in_planes(schedule, group, target) : schedule;
 }
 
 // Vectors of pixels: parts are of channels, whose planes share nothing, as far as there are enough of them.
@@ -405,6 +479,12 @@ bool may_copy_vectors(const StageGroup &group, const Target &target) {
     const int64_t lanes = vector_extent(group, target);
     return vectors_of_channels(group, target) && !uses_strip(group, target) && group.stage(0).multiplier() == 1 &&
            group.stage(0).kernel_volume() > 1 && output_view(group)[view_channel].extent % lanes == 0;
+}
+
+bool copies_border(const KernelRequest &request) {
+    const Axis axis = stage_axis(request.group.stage(0), view_width);
+    return request.schedule.knob("copies") == 1 && is_padded(axis) && !request.group.stage(0).weights &&
+           axis.dilation < *request.schedule.knob("columns") * axis.stride;
 }
 
 bool leaves_out_zeros(const StageGroup &group, const Target &target) {

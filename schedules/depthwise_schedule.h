@@ -12,6 +12,7 @@
 namespace convc::depthwise {
 
 inline constexpr int64_t most_unrolled_taps = 128;  // multiply-adds in one unrolled body; more takes LLVM seconds
+inline constexpr int64_t most_copied_taps = 512;    // the same where no tap asks for the border: 434 take 0.9 s in all
 
 // Whether the body is a column of the kernel under all rows of the tile, not a row of it: then a row of the input that
 // several rows of outputs read is loaded once. 7x7 at 56 x 56, channels first: 0.17 ms, not 0.30, where every vector of
@@ -75,6 +76,10 @@ bool hops(const StageGroup &group, int64_t vectors);
 
 // Whether a task may copy its input a vector of channels at a time, so that pixels lie side by side.
 bool may_copy_vectors(const StageGroup &group, const Target &target);
+
+// Whether such a copy has the border before and behind each row, so that no tap asks for it: where neighbouring outputs
+// share inputs. Else taps in padding are left out.
+bool copies_border(const KernelRequest &request);
 
 // Whether zeros of the strip meet weights, which may be NaN or infinite, and have to be left out then.
 bool leaves_out_zeros(const StageGroup &group, const Target &target);

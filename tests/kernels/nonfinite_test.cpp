@@ -152,6 +152,17 @@ TEST(Nonfinite, ThroughAFusedChain) {
     }
 }
 
+// A copy of a vector of channels has zeros before and behind each row, which weights meet.
+TEST(Nonfinite, CopiesOfChannelsMeetNoBorder) {
+    const Target target = specimen_target();
+    const int64_t lanes = target.vector_lanes();
+    const Layer layer = test::LayerBuilder(test::nhwc(1, 6, 9, lanes)).depthwise(test::square(5, 1, 2));
+    const Schedule copied{"depthwise",
+                          {{"columns", 3}, {"parts", 1}, {"channel_parts", 1}, {"channels_outside", 1}, {"copies", 1}}};
+    expect_right_with_nonfinite(layer, In::inputs, target, {copied});
+    expect_right_with_nonfinite(layer, In::parameters, target, {copied});
+}
+
 // Every algorithm of the table, as one kernel, with relu and clip behind it.
 class NonfiniteThroughEveryAlgorithm : public testing::TestWithParam<Specimen> {};
 
