@@ -85,6 +85,11 @@ std::optional<std::string> reluctance(const StageGroup &group, const Target &tar
     return "an input is loaded once for each of its many output channels";
 }
 
+// Whether zeros of a border meet weights, which may be NaN or infinite, and have to be left out then.
+bool meets_zeros(const KernelRequest &request) {
+    return leaves_out_zeros(request.group, request.target) || copies_border(request);
+}
+
 std::string print_taps(const std::vector<double> &taps) {
     std::string text;
     for (double tap : taps) text += (text.empty() ? "" : ", ") + print_number(tap);
@@ -115,9 +120,9 @@ std::vector<std::string> notes(const KernelRequest &request) {
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
     const auto taps = [&](ViewAxis axis) { return stage_axis(stage, axis).kernel; };
-    return single_stage_arguments(
-        request.group, 1, {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
-        stage.out_channels, leaves_out_zeros(request.group, request.target) || copies_border(request));
+    return single_stage_arguments(request.group, 1,
+                                  {stage.out_channels, taps(view_width), taps(view_height), taps(view_depth)},
+                                  stage.out_channels, meets_zeros(request));
 }
 
 // ---- the kernel
@@ -185,8 +190,7 @@ public:
         for (const Var &var : {v_.g, v_.z, v_.n}) accumulator_.bound_extent(var, 1);
         accumulator_.vectorize(along, vector_).unroll(v_.c).unroll(v_.x).unroll(v_.y);
         if (is_literal(stage())) return;
-        if (leaves_out_zeros(request().group, request().target) || copies_border(request()))
-            schedule_update(accumulator_.update().specialize(nonfinite()), along);
+        if (meets_zeros(request())) schedule_update(accumulator_.update().specialize(nonfinite()), along);
         schedule_update(accumulator_.update(), along);
     }
 
@@ -231,41 +235,60 @@ private:
                    az = stage_axis(stage(), view_depth);
         const View view = arguments()[0].view;
         r_ = RDom(0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
-        const bool in_place = reads_rows_in_place(request().group, request().target);
-        const bool bordered = copies_border(request());  // along the width
-        const Expr ix = position(v_.x, r_[0], ax) + (bordered ? size(ax.pad_before) : 0),
-                   row = position(v_.y, r_[1], ay),
-                   iy = in_place ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
-                                 : inside_rows(v_.y, r_[1], ay, view[view_height].extent),
-                   iz = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
-        if (leaves_out_rows(request().group, register_rows, request().target)) {
-            const int tile = register_rows;
-            const Expr first = first_of_tile(v_.y, tile, r_[1], ay);
-            r_.where(reaches_input(first, (tile - 1) * size(ay.stride), placed_[1]));
-        }
-        const int width = size(view[view_width].extent);
-        const bool padded = !uses_strip(request().group, request().target) && is_padded(ax) && !bordered;
-        Expr column = padded ? Halide::clamp(Halide::likely(ix), 0, width - 1) : ix;
-        if (in_place && padded) column = Halide::select(between_rows(row, view), ix, column);
-        const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, iy, iz, v_.n);
-        if (padded && !in_place && width_of(output_view(request().group)) % tile_columns() == 0) {
-            const Expr first = first_of_tile(v_.x, tile_columns(), r_[0], ax);
-            r_.where(first + (tile_columns() - 1) * size(ax.stride) >= size(ax.pad_before));
-            r_.where(first < size(ax.pad_before) + width);
-        }
-        // The select is round the product: NaN or infinity times padding, or times a constant 0, contributes nothing.
-        Expr term = padded ? Halide::select(Halide::likely(ix >= 0 && ix < width), product, 0.0f) : product;
-        if (in_place) {
-            term = Halide::select(Halide::likely(row >= 0 && row < size(view[view_height].extent)), term, 0.0f);
-        }
-        if (leaves_out_zeros(request().group, request().target)) {
-            const Expr inside = within(ix, placed_[0]) && within(iy, placed_[1]) && within(iz, placed_[2]);
-            term = Halide::select(nonfinite() && !inside, 0.0f, product);
-        }
-        if (bordered) term = Halide::select(nonfinite() && !within(ix, placed_[0]), 0.0f, product);
+        const Expr x = position(v_.x, r_[0], ax) + (copies_border(request()) ? size(ax.pad_before) : 0);
+        const Expr row = position(v_.y, r_[1], ay);
+        const Expr y = in_place() ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
+                                  : inside_rows(v_.y, r_[1], ay, view[view_height].extent);
+        const Expr z = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
+        if (leaves_out_rows(request().group, register_rows, request().target)) leave_out_rows(ay);
+        if (selects_columns() && !in_place()) leave_out_columns(ax);
+        const Expr column = selects_columns() ? nearest_column(x, row) : x;
+        const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, y, z, v_.n);
+        // The selects are round the product: NaN or infinity times padding, or times a constant 0, contributes nothing.
+        Expr term = product;
+        if (selects_columns()) term = Halide::select(inside(x, view_width), term, 0.0f);
+        if (in_place()) term = Halide::select(inside(row, view_height), term, 0.0f);
+        if (meets_zeros(request())) term = Halide::select(nonfinite() && !inside_border(x, y, z), 0.0f, product);
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
+    }
+
+    bool in_place() const { return reads_rows_in_place(request().group, request().target); }
+
+    // Whether a column that a tap reads may lie before or behind its row: it has no copy with the border there.
+    bool selects_columns() const {
+        const bool copied = uses_strip(request().group, request().target) || copies_border(request());
+        return !copied && is_padded(stage_axis(stage(), view_width));
+    }
+
+    // Of whole tiles, the rows and columns that lie in padding.
+    void leave_out_rows(const Axis &axis) {
+        const int tile = register_rows;
+        const Expr first = first_of_tile(v_.y, tile, r_[1], axis);
+        r_.where(reaches_input(first, (tile - 1) * size(axis.stride), placed_[1]));
+    }
+    void leave_out_columns(const Axis &axis) {
+        if (width_of(output_view(request().group)) % tile_columns() != 0) return;
+        const Expr first = first_of_tile(v_.x, tile_columns(), r_[0], axis);
+        r_.where(first + (tile_columns() - 1) * size(axis.stride) >= size(axis.pad_before));
+        r_.where(first < size(axis.pad_before) + size(arguments()[0].view[view_width].extent));
+    }
+
+    Expr nearest_column(const Expr &x, const Expr &row) const {
+        const View view = arguments()[0].view;
+        const Expr nearest = Halide::clamp(Halide::likely(x), 0, size(view[view_width].extent) - 1);
+        return in_place() ? Halide::select(between_rows(row, view), x, nearest) : nearest;
+    }
+
+    Expr inside(const Expr &position, ViewAxis axis) const {
+        return Halide::likely(position >= 0 && position < size(arguments()[0].view[axis].extent));
+    }
+
+    // Of positions in a strip, or in a copy, whose border is before and behind rows alone.
+    Expr inside_border(const Expr &x, const Expr &y, const Expr &z) const {
+        if (copies_border(request())) return within(x, placed_[0]);
+        return within(x, placed_[0]) && within(y, placed_[1]) && within(z, placed_[2]);
     }
 
     // The input with the border before and behind each row.
@@ -340,10 +363,10 @@ private:
         const std::array<std::pair<Var, ViewAxis>, 3> space{
             {{v_.x, view_width}, {v_.y, view_height}, {v_.z, view_depth}}};
         for (const auto &[var, axis] : space) {
-            const Size &width = view[axis].extent;
             const Axis along = stage_axis(stage(), axis);
             const bool bordered = axis == view_width && copies_border(request());
-            copy_.bound(var, 0, size(bordered ? width + along.pad_before + along.pad_after : int64_t{width}));
+            const int64_t border = bordered ? along.pad_before + along.pad_after : 0;
+            copy_.bound(var, 0, size(view[axis].extent + border));
         }
     }
 

@@ -12,8 +12,8 @@
 namespace convc::depthwise {
 namespace {
 
-constexpr int64_t most_literals = 512;     // the same of a constant kernel, whose taps are all in one body
-constexpr int64_t line_bytes = 64;         // of the cache
+constexpr int64_t line_bytes = 64;      // of the cache
+constexpr int64_t most_literals = 512;  // as most_unrolled_taps, of a constant kernel, whose taps are all in one body
 constexpr int64_t most_literal_taps = 64;  // constant kernels above this are read from a table in the object
 
 int64_t power_of_two_at_most(int64_t value) {
@@ -259,7 +259,7 @@ bool prefers_planes(const StageGroup &group, const Target &target) {
     double most = 1.25 * static_cast<double>(target.l1_bytes);
     if (stage.kernel_volume() >= many_taps) most *= 4;
     if (shares_sets(group)) most /= 4;
-    if (target.vector_lanes() * 4 < line_bytes) most /= 10;
+    if (int64_t{target.vector_lanes()} * 4 < line_bytes) most /= 10;
     return static_cast<double>(lines * line_bytes) <= most;
 }
 

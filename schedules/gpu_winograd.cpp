@@ -14,6 +14,8 @@
 // inputs staged in shared memory, weights through L1. Taps of depth are more chunks.
 //
 // No default takes it (reluctance()): it has not been timed on a GPU yet. Pinned schedules and the tuner have it.
+#include <algorithm>
+
 #include "schedules/algorithms.h"
 #include "schedules/gpu_winograd_schedule.h"
 #include "schedules/group_generator.h"
@@ -89,6 +91,7 @@ private:
         const Func source = with_border(x(), stage(), placed);
         const WinogradTransform wx = along_x().transform(), wy = along_y().transform();
         std::vector<Expr> elements;
+        elements.reserve(static_cast<size_t>(std::max(wx.inputs(), wy.inputs())));
         for (int i = 0; i < wx.inputs(); i++) {
             elements.push_back(source(v_.c, v_.g, v_.x * size(along_x().outputs) + i,
                                       v_.y * size(along_y().outputs) + iy_, v_.z, v_.n));
@@ -124,6 +127,7 @@ private:
     void transform_products() {
         const WinogradTransform wx = along_x().transform(), wy = along_y().transform();
         std::vector<Expr> elements;
+        elements.reserve(static_cast<size_t>(std::max(wx.points(), wy.points())));
         for (int i = 0; i < wx.points(); i++) elements.push_back(products_(with({i, py_})));
         output_rows_(vars_with({ix_, py_})) = Halide::mux(ix_, wx.of_products(elements));
         elements.clear();
