@@ -464,7 +464,7 @@ private:
         y.never_partition(task);
         // In the first and the last rows too, only the first and the last tiles ask for the border.
         const bool ends =
-            stage_axis(stage(), view_width).pad_before > 0 && view[view_width].extent > 2 * output_columns();
+            stage_axis(stage(), view_width).pad_before > 0 && view[view_width].extent > int64_t{2} * output_columns();
         if (ends && reads_rows_in_place(request().group, request().target)) y.always_partition(xo);
         return innermost;
     }
