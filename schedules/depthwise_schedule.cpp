@@ -278,23 +278,27 @@ int64_t columns_of_plane(int64_t row, const Axis &axis, int64_t most_taps, const
 }
 
 // A vector of channels at all pixels before the next; of a copy, each task has its own. Parts are of channels, and of
-// rows too where there are few of those; of rows alone where channels are no whole lines, for tasks would write to the
-// same ones (200 channels at 14 x 14 in vectors of 8: 3 times the time).
+// rows too where there are few of those. In place they are of rows alone where these fall into equal parts and channels
+// do not (240 channels in vectors of 16 at 14 x 14: 15 by two), or where channels are no whole lines, for tasks would
+// write to the same ones (200 channels at 14 x 14 in vectors of 8: 3 times the time).
 Schedule by_planes(Schedule schedule, const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const int64_t line = std::max<int64_t>(vector_extent(group, target), line_bytes / 4);
     const int64_t channels = output[view_channel].extent, batch = modelled_extent(output, view_batch);
+    const int64_t rows = output[parallel_axis(output)].extent;
     const int64_t unit = tile_along_parts(group, *schedule.knob("columns"), 1);
     for (const char *name : {"parts", "channel_parts", "channels_outside"}) set_knob(schedule, name, 1);
     const double cycles = cycles_of_sums({group, schedule, target});
     const bool whole_lines = channels % line == 0;
     const int64_t channel_parts = whole_lines ? fine_parts(channels / line, batch, cycles, target) : 1;
-    set_knob(schedule, "channel_parts", channel_parts);
-    if (!whole_lines && schedule.knob("copies") != 1) {
+    const double by_rows = share_of_slowest(rows, balanced_parts(rows, batch, target), batch, target);
+    const double by_channels = whole_lines ? share_of_slowest(channels / line, channel_parts, batch, target) : 1;
+    if (schedule.knob("copies") != 1 && (!whole_lines || by_rows < by_channels)) {
         set_knob(schedule, "parts", parts_of_rows(group, batch, unit, cycles, target));
         return schedule;
     }
-    int64_t parts = balanced_parts(output[parallel_axis(output)].extent, channel_parts * batch, target);
+    set_knob(schedule, "channel_parts", channel_parts);
+    int64_t parts = balanced_parts(rows, channel_parts * batch, target);
     while (parts_overlap(output, parts, unit)) parts--;
     set_knob(schedule, "parts", parts);
     return schedule;
