@@ -56,7 +56,8 @@ std::vector<std::string> target_names();
 Target opencl_target();
 Target cuda_target(int capability);
 
-// Reads name() or full_name(), with the caches of a CPU model that it knows. `host` is resolved by compiler/plan/host_target.h.
+// Reads name() or full_name(), with the caches of a CPU model that it knows. `host` is resolved by
+// compiler/plan/host_target.h.
 Result<Target> parse_target(std::string_view text);
 
 }  // namespace convc
