@@ -18,6 +18,7 @@
 // but this one has not been timed on a GPU yet, and a kernel a stage has. Pinned schedules and the tuner have it.
 #include "schedules/algorithms.h"
 #include "schedules/gpu_chain_schedule.h"
+#include "schedules/gpu_chunks.h"
 #include "schedules/group_generator.h"
 #include "schedules/single_stage.h"
 

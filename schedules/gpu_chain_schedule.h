@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "schedules/algorithm.h"
-#include "schedules/gpu_chunks.h"
+#include "schedules/gpu_chunk_model.h"
 
 namespace convc::gpu_chain {
 
@@ -23,7 +23,6 @@ struct Tile : ChunkedBlock {
     // Whether the inputs under a row of taps are loaded before it: those that several outputs share, once.
     bool loads_row() const;
     int64_t loaded_columns() const { return input_span(x, depthwise_columns); }
-    int64_t shared_bytes() const;
 };
 
 std::optional<std::string> refusal(const StageGroup &group, const Target &target);

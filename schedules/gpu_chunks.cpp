@@ -1,9 +1,5 @@
 #include "schedules/gpu_chunks.h"
 
-#include <algorithm>
-#include <numeric>
-
-#include "schedules/knob_values.h"
 #include "schedules/parallel_parts.h"
 
 namespace convc {
@@ -20,67 +16,6 @@ int as_int(int64_t value) {
 }
 
 }  // namespace
-
-ChunkedBlock::ChunkedBlock(const Schedule &schedule)
-    : columns(*schedule.knob("columns")),
-      channel_threads(*schedule.knob("channel_threads")),
-      column_threads(*schedule.knob("column_threads")),
-      row_threads(*schedule.knob("row_threads")),
-      chunk(*schedule.knob("chunk")),
-      split(*schedule.knob("split")) {}
-
-std::vector<Knob> chunked_block_knobs(const View &output, int64_t channels, const std::string &pixels) {
-    return {
-        {"columns", "neighbouring " + pixels + " of a row of a thread", 1,
-         std::min<int64_t>(output[view_width].extent, ChunkedBlock::most_columns)},
-        {"channel_threads", "threads of a block along output channels, 4 each", 1, 64},
-        {"column_threads", "threads of a block along a row of " + pixels, 1, 64},
-        {"row_threads", "threads of a block along rows", 1, 64},
-        {"chunk", "input channels that a thread sums over between two barriers", 1, std::min<int64_t>(channels, 64)},
-        {"split", "threads that share a chunk's channels", 1, 16}};
-}
-
-std::optional<Conflict> chunked_block_conflict(const KernelRequest &request, int64_t channels, int64_t columns) {
-    const ChunkedBlock block(request.schedule);
-    if (auto reason = block_conflict(request.schedule)) return reason;
-    if (channels % (block.chunk * block.split) != 0) {
-        return Conflict{ConflictKind::division, "chunk * split does not divide the input channels of a group"};
-    }
-    if (block.block_columns() > columns + block.columns - 1) {
-        return Conflict{ConflictKind::shape, "columns * column_threads exceed a row"};
-    }
-    return std::nullopt;
-}
-
-void try_blocks(Schedule &tried, const BlockChoices &choices, const std::function<void()> &consider) {
-    constexpr int64_t most_rows = 16;
-    const auto up_to = [](int64_t most) {
-        std::vector<int64_t> values(static_cast<size_t>(most));
-        std::iota(values.begin(), values.end(), 1);
-        return values;
-    };
-    const KnobValues knobs[]{{"columns", up_to(std::min(choices.width, ChunkedBlock::most_columns))},
-                             {"channel_threads", choices.channel_threads},
-                             {"column_threads", {1, 2, 4, 8}},
-                             {"row_threads", up_to(std::min(choices.height, most_rows))},
-                             {"chunk", choices.chunks},
-                             {"split", {1, 2, 4, 8}}};
-    try_all(tried, knobs, consider);
-}
-
-double multiprocessor_cycles(double of_thread, const ChunkedBlock &block, const GpuFacts &facts, int64_t blocks,
-                             int64_t shared_bytes) {
-    constexpr double schedulers = 4, warps_that_hide = 16;
-    constexpr int64_t shared_of_all = 160 << 10, registers_of_thread = 96;
-    const int64_t on_one = ceil_divided(blocks, facts.multiprocessors);
-    const auto warps = static_cast<double>(ceil_divided(block.threads(), GpuFacts::warp));
-    const int64_t resident = std::max<int64_t>(
-        1,
-        std::min<int64_t>({on_one, facts.threads / block.threads(),
-                           facts.registers / (block.threads() * registers_of_thread), shared_of_all / shared_bytes}));
-    const double hidden = std::min(1.0, warps * static_cast<double>(resident) / warps_that_hide);
-    return static_cast<double>(on_one) * warps * of_thread / schedulers / hidden;
-}
 
 Var spread_over_blocks(Func output, const OutputLoops &loops, const View &view, const ChunkedBlock &block,
                        bool stores_vectors) {

@@ -36,7 +36,22 @@ int64_t resident_blocks(const GpuFacts &facts, int64_t threads, int64_t register
     return blocks;
 }
 
+namespace {
+
+// Threads, a power of two of at most `most`, that leave least of their blocks without a piece; as many as do so.
+int64_t even_threads(int64_t pieces, int64_t most) {
+    int64_t best = 1;
+    for (int64_t threads = 1; threads <= most && threads < 2 * pieces; threads *= 2) {
+        const int64_t used = std::min(threads, pieces);
+        if (ceil_divided(pieces, used) * used <= ceil_divided(pieces, best) * best) best = used;
+    }
+    return best;
+}
+
+}  // namespace
+
 ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t wanted) {
+    constexpr int64_t most_columns = 8, most_rows = 8;
     ThreadBlock block;
     const auto take = [&](int64_t &threads, int64_t of, int64_t most) {
         while (threads < of && threads < most && block.count() * 2 <= wanted) threads *= 2;
@@ -48,8 +63,8 @@ ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t
         take(block.channels, pieces.channels, wanted);
     } else {
         take(block.channels, pieces.channels, GpuFacts::warp);
-        take(block.columns, pieces.columns, 8);
-        take(block.rows, pieces.rows, 8);
+        block.columns = even_threads(pieces.columns, std::min(most_columns, wanted / block.count()));
+        block.rows = even_threads(pieces.rows, std::min(most_rows, wanted / block.count()));
         take(block.channels, pieces.channels, wanted);
     }
     return block;

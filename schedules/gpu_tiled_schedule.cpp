@@ -10,7 +10,8 @@
 namespace convc::gpu_tiled {
 namespace {
 
-constexpr int64_t fewest_channels = 16;  // of inputs: below, staging costs more than it saves
+constexpr int64_t fewest_inputs = 16;    // channels: below, staging costs more than it saves
+constexpr int64_t fewest_outputs = 8;    // channels of a group: 9 took 0.9 of gpu_direct's time
 constexpr int64_t most_unrolled = 1024;  // multiply-adds of a thread's loop body
 
 bool is_transposed(const Stage &stage) {
@@ -28,26 +29,27 @@ int64_t blocks(const Tile &tile, const View &output) {
            tile.y.phases * tile.z.phases;
 }
 
-// Modelled cycles of a multiprocessor.
+StagedChunk staged_chunk(const Tile &tile, int64_t channels) {
+    const int64_t apart = (tile.x_apart() ? tile.x.taps : 1) * (tile.y_apart() ? tile.y.taps : 1) * tile.z.taps;
+    return {.chunks = channels / (tile.chunk * tile.split) * apart,
+            .columns = tile.staged_columns(),
+            .rows = tile.staged_rows(),
+            .loaded_columns = tile.loaded_columns(),
+            .taps = tile.x.taps * tile.y.taps * tile.z.taps / apart,
+            .row_taps = tile.x_apart() ? 1 : tile.x.taps,
+            .column_step = tile.x.stride,
+            .row_step = tile.y.stride};
+}
+
 double cycles(const KernelRequest &request) {
-    constexpr double load = 4, barrier = 60, staging = 20, launch = 200;
+    const Stage &stage = request.group.stage(0);
     const Tile tile(request);
-    const auto number = [](int64_t value) { return static_cast<double>(value); };
-    const double taps = number(tile.x.taps * tile.y.taps * tile.z.taps);
-    const double vectors = number(tile.chunk / tile.unroll()), channels = number(tile.chunk);
-    const double chunks = number(input_channels(request.group.stage(0)) / (tile.chunk * tile.split));
-    const double apart = number((tile.x_apart() ? tile.x.taps : 1) * (tile.y_apart() ? tile.y.taps : 1) * tile.z.taps);
-    const double products = taps * channels * number(Tile::vector * tile.columns);
-    const double weight_loads = taps * channels * load;
-    const double rows_of_taps = taps / (tile.x_apart() ? 1 : number(tile.x.taps));
-    const double input_loads = rows_of_taps * vectors * number(tile.loaded_columns()) * load;
-    const double staged = apart * number(tile.staged_columns() * tile.staged_rows()) * vectors * number(tile.split) /
-                          number(tile.threads()) * staging;
-    const double accumulators = number(tile.columns) * 2 * load;
-    const double of_thread =
-        chunks * (products + weight_loads + input_loads + staged + apart * (accumulators + barrier)) + launch;
-    return multiprocessor_cycles(of_thread, tile, gpu_facts(request.target),
-                                 blocks(tile, grouped_output(request.group)), tile.shared_bytes());
+    const int64_t taps = stage_axis(stage, view_width).kernel * stage_axis(stage, view_height).kernel *
+                         stage_axis(stage, view_depth).kernel;
+    const int64_t weights = input_channels(stage) * stage.out_channels * taps;
+    return chunked_kernel_cycles(tile, staged_chunk(tile, input_channels(stage)), gpu_facts(request.target),
+                                 blocks(tile, grouped_output(request.group)),
+                                 weights * static_cast<int64_t>(sizeof(float)));
 }
 
 }  // namespace
@@ -74,11 +76,6 @@ Tile::Tile(const KernelRequest &request)
       x(request.group, view_width),
       y(request.group, view_height),
       z(request.group, view_depth) {}
-
-int64_t Tile::shared_bytes() const {
-    const int64_t staged = chunk * split * staged_columns() * staged_rows();
-    return (staged + sums()) * static_cast<int64_t>(sizeof(float));
-}
 
 View output_view(const StageGroup &group) {
     View view = grouped_output(group);
@@ -113,11 +110,14 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
     return std::nullopt;
 }
 
-std::optional<std::string> reluctance(const StageGroup &group, const Target &) {
+std::optional<std::string> reluctance(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
-    if (input_channels(stage) < fewest_channels) return "there are too few input channels to be worth staging";
-    if (group_channels(stage) < fewest_channels)
+    if (input_channels(stage) < fewest_inputs) return "there are too few input channels to be worth staging";
+    // Few outputs leave a device idle, unless several threads share the sum of each.
+    const double threads = static_cast<double>(gpu_facts(target).multiprocessors * 1024);
+    if (group_channels(stage) < fewest_outputs && modelled_outputs(grouped_output(group)) > threads) {
         return "there are too few output channels a group to share what is staged";
+    }
     return std::nullopt;
 }
 
@@ -127,28 +127,29 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &) {
 
 std::optional<Conflict> conflict(const KernelRequest &request) {
     const Tile tile(request);
-    if (auto reason = chunked_block_conflict(request, input_channels(request.group.stage(0)), tile.x.outputs)) {
+    if (auto reason = chunked_block_conflict(request, input_channels(request.group.stage(0)), tile.x.outputs,
+                                             tile.staged_columns() * tile.staged_rows())) {
         return reason;
     }
     if (body(tile) > most_unrolled) return Conflict{ConflictKind::shape, "a thread's loop body is too long"};
-    if (tile.shared_bytes() > GpuFacts().shared_bytes) {
-        return Conflict{ConflictKind::memory, "what is staged exceeds a block's shared memory"};
-    }
     return std::nullopt;
 }
 
-Schedule default_schedule(const StageGroup &group, const Target &target) {
+ModelledSchedule best_schedule(const StageGroup &group, const Target &target) {
     const int64_t width = TiledAxis(group, view_width).outputs, height = TiledAxis(group, view_height).outputs;
-    Schedule best{"gpu_tiled", {}};
-    for (const Knob &knob : knobs(group, target)) best.knobs.emplace_back(knob.name, knob.low);
-    double least = std::numeric_limits<double>::max();
-    Schedule tried = best;
-    try_blocks(tried, {width, height, {4, 8, 16, 32}, {4, 8, 16, 32}}, [&] {
+    ModelledSchedule best{{"gpu_tiled", {}}};
+    for (const Knob &knob : knobs(group, target)) best.schedule.knobs.emplace_back(knob.name, knob.low);
+    Schedule tried = best.schedule;
+    try_blocks(tried, {group_channels(group.stage(0)), width, height}, [&] {
         const KernelRequest request{group, tried, target};
         if (conflict(request)) return;
-        if (const double time = cycles(request); time < least) least = time, best = tried;
+        if (const double time = cycles(request); time < best.cycles) best = {tried, time};
     });
     return best;
+}
+
+Schedule default_schedule(const StageGroup &group, const Target &target) {
+    return best_schedule(group, target).schedule;
 }
 
 }  // namespace convc::gpu_tiled

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schedules/algorithm.h"
-#include "schedules/gpu_chunks.h"
+#include "schedules/gpu_chunk_model.h"
 
 namespace convc::gpu_tiled {
 
@@ -38,7 +38,6 @@ struct Tile : ChunkedBlock {
     int64_t staged_rows() const { return y_apart() ? (row_threads - 1) * y.stride + 1 : y.span(row_threads); }
     // Inputs that a thread loads for a row of taps that it sums over at once.
     int64_t loaded_columns() const { return x_apart() ? (columns - 1) * x.stride + 1 : x.span(columns); }
-    int64_t shared_bytes() const;
 };
 
 // The output as a kernel sees it: of a transposed stage, positions and behind them the phases along width, height and
@@ -49,6 +48,8 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &target
 std::optional<std::string> reluctance(const StageGroup &group, const Target &target);
 std::vector<Knob> knobs(const StageGroup &group, const Target &target);
 std::optional<Conflict> conflict(const KernelRequest &request);
+// What the model chooses for a group that gpu_tiled does not refuse.
+ModelledSchedule best_schedule(const StageGroup &group, const Target &target);
 Schedule default_schedule(const StageGroup &group, const Target &target);
 
 }  // namespace convc::gpu_tiled

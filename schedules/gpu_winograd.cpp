@@ -17,6 +17,7 @@
 #include <algorithm>
 
 #include "schedules/algorithms.h"
+#include "schedules/gpu_chunks.h"
 #include "schedules/gpu_winograd_schedule.h"
 #include "schedules/group_generator.h"
 #include "schedules/single_stage.h"

@@ -1,9 +1,8 @@
 #include "schedules/gpu_winograd_schedule.h"
 
 #include <algorithm>
-#include <limits>
 
-#include "schedules/gpu_model.h"
+#include "schedules/gpu_tiled_schedule.h"
 #include "schedules/knob_values.h"
 #include "schedules/single_stage.h"
 
@@ -11,45 +10,62 @@ namespace convc::gpu_winograd {
 namespace {
 
 constexpr int64_t most_outputs = 6;
-
-double number(int64_t value) {
-    return static_cast<double>(value);
-}
+constexpr int64_t most_workspace = int64_t{1} << 30;  // bytes that a default takes for tiles and products
 
 int64_t points(const winograd::Tiling &tiles) {
     return tiles.x.points() * tiles.y.points();
 }
 
-// Of a multiprocessor, for the products: at each point a 1x1 that sums over the taps of depth too. As gpu_tiled's.
+// At each point a 1x1 that sums over the taps of depth too: gpu_tiled's kernel.
 double product_cycles(const KernelRequest &request, const Tile &tile) {
-    constexpr double load = 4, barrier = 60, staging = 20, launch = 200;
+    const Stage &stage = request.group.stage(0);
     const View output = products_view(request.group, tile);
-    const double chunks =
-        number(input_channels(request.group.stage(0)) / (tile.chunk * tile.split) * tile.depth.kernel);
-    const double vectors = number(tile.chunk / tile.unroll());
-    const double products = number(tile.chunk * Tile::vector * tile.columns);
-    const double loads = (number(tile.chunk) + vectors * number(tile.columns)) * load;
-    const double staged =
-        number(tile.block_columns() * tile.row_threads * tile.split) * vectors / number(tile.threads()) * staging;
-    const double accumulators = number(tile.columns) * 2 * load;
+    const StagedChunk staged{.chunks = input_channels(stage) / (tile.chunk * tile.split) * tile.depth.kernel,
+                             .columns = tile.block_columns(),
+                             .rows = tile.row_threads,
+                             .loaded_columns = tile.columns};
     const int64_t blocks = output[view_channel].extent / tile.block_channels() *
                            ceil_divided(output[view_width].extent, tile.block_columns()) *
                            ceil_divided(output[view_height].extent, tile.row_threads) * output[view_depth].extent *
                            output[view_batch].extent * output[view_group].extent * points(tile.tiles);
-    return multiprocessor_cycles(chunks * (products + loads + staged + accumulators + barrier) + launch, tile,
-                                 gpu_facts(request.target), blocks, tile.shared_bytes());
+    const int64_t weights = input_channels(stage) * stage.out_channels * tile.depth.kernel * points(tile.tiles);
+    return chunked_kernel_cycles(tile, staged, gpu_facts(request.target), blocks,
+                                 weights * static_cast<int64_t>(sizeof(float)));
 }
 
-// Of both transforms, by what they write to L2 and read from it.
-double transform_cycles(const KernelRequest &request, const Tile &tile) {
-    constexpr double bytes_a_cycle = 24;  // of L2, for each multiprocessor of an H100
+// Of all tiles at all points.
+int64_t transformed_bytes(const KernelRequest &request, const Tile &tile) {
     const View output = products_view(request.group, tile);
-    const double tiles = number(output[view_width].extent * output[view_height].extent * output[view_batch].extent *
-                                output[view_group].extent);
-    const double inputs = number(input_channels(request.group.stage(0)) * tile.depth_inputs);
-    const double products = number(output[view_channel].extent * output[view_depth].extent);
-    return tiles * number(points(tile.tiles)) * (inputs + products) * 2 * sizeof(float) / bytes_a_cycle /
-           number(gpu_facts(request.target).multiprocessors);
+    const int64_t tiles = int64_t{output[view_width].extent} * output[view_height].extent * output[view_batch].extent *
+                          output[view_group].extent;
+    const int64_t inputs = input_channels(request.group.stage(0)) * tile.depth_inputs;
+    const int64_t products = int64_t{output[view_channel].extent} * output[view_depth].extent;
+    return tiles * points(tile.tiles) * (inputs + products) * static_cast<int64_t>(sizeof(float));
+}
+
+// The transforms write them and read them.
+double cycles(const KernelRequest &request) {
+    const Tile tile(request);
+    const GpuFacts facts = gpu_facts(request.target);
+    const double bytes = 2.0 * static_cast<double>(transformed_bytes(request, tile));
+    return product_cycles(request, tile) + 2 * streaming_kernel_cycles(bytes / 2, facts);
+}
+
+ModelledSchedule best_schedule(const StageGroup &group, const Target &target) {
+    ModelledSchedule best{{"gpu_winograd", {}}};
+    for (const Knob &knob : knobs(group, target)) best.schedule.knobs.emplace_back(knob.name, knob.low);
+    Schedule tried = best.schedule;
+    for (int64_t outputs = 2; outputs <= most_outputs; outputs++) {
+        set_knob(tried, "outputs", outputs);
+        if (winograd::transform_conflict(group, outputs)) continue;
+        const winograd::Tiling tiles(group, outputs);
+        try_blocks(tried, {group_channels(group.stage(0)), tiles.x.tiles(), tiles.y.tiles()}, [&] {
+            const KernelRequest request{group, tried, target};
+            if (conflict(request)) return;
+            if (const double time = cycles(request); time < best.cycles) best = {tried, time};
+        });
+    }
+    return best;
 }
 
 }  // namespace
@@ -59,11 +75,6 @@ Tile::Tile(const KernelRequest &request)
       tiles(request.group, *request.schedule.knob("outputs")),
       depth(stage_axis(request.group.stage(0), view_depth)),
       depth_inputs(input_span(depth, grouped_output(request.group)[view_depth].extent)) {}
-
-int64_t Tile::shared_bytes() const {
-    const int64_t staged = chunk * split * block_columns() * row_threads;
-    return (staged + sums()) * static_cast<int64_t>(sizeof(float));
-}
 
 View products_view(const StageGroup &group, const Tile &tile) {
     const Stage &stage = group.stage(0);
@@ -80,8 +91,13 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &target
     return std::nullopt;
 }
 
-std::optional<std::string> reluctance(const StageGroup &, const Target &) {
-    return "has not been timed on a GPU yet";
+std::optional<std::string> reluctance(const StageGroup &group, const Target &target) {
+    const ModelledSchedule best = best_schedule(group, target);
+    if (transformed_bytes({group, best.schedule, target}, Tile({group, best.schedule, target})) > most_workspace) {
+        return "its workspace would be too large";
+    }
+    if (best.cycles < gpu_tiled::best_schedule(group, target).cycles) return std::nullopt;
+    return "gpu_tiled is expected to take less time";
 }
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &) {
@@ -100,33 +116,15 @@ std::optional<Conflict> conflict(const KernelRequest &request) {
     if (std::max(tile.tiles.x.points(), tile.tiles.y.points()) > most_points) {
         return Conflict{ConflictKind::rounding, "so many points round too much in one sum"};
     }
-    if (auto reason = chunked_block_conflict(request, input_channels(request.group.stage(0)), tile.tiles.x.tiles())) {
+    if (auto reason = chunked_block_conflict(request, input_channels(request.group.stage(0)), tile.tiles.x.tiles(),
+                                             tile.block_columns() * tile.row_threads)) {
         return reason;
-    }
-    if (tile.shared_bytes() > GpuFacts().shared_bytes) {
-        return Conflict{ConflictKind::memory, "what is staged exceeds a block's shared memory"};
     }
     return std::nullopt;
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {
-    Schedule best{"gpu_winograd", {}};
-    for (const Knob &knob : knobs(group, target)) best.knobs.emplace_back(knob.name, knob.low);
-    double least = std::numeric_limits<double>::max();
-    Schedule tried = best;
-    for (int64_t outputs = 2; outputs <= most_outputs; outputs++) {
-        set_knob(tried, "outputs", outputs);
-        if (winograd::transform_conflict(group, outputs)) continue;
-        const winograd::Tiling tiles(group, outputs);
-        try_blocks(tried, {tiles.x.tiles(), tiles.y.tiles(), {4, 8, 16, 32}, {1, 2, 4, 8, 16, 32}}, [&] {
-            const KernelRequest request{group, tried, target};
-            if (conflict(request)) return;
-            const Tile tile(request);
-            const double time = product_cycles(request, tile) + transform_cycles(request, tile);
-            if (time < least) least = time, best = tried;
-        });
-    }
-    return best;
+    return best_schedule(group, target).schedule;
 }
 
 }  // namespace convc::gpu_winograd

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "schedules/algorithm.h"
-#include "schedules/gpu_chunks.h"
+#include "schedules/gpu_chunk_model.h"
 #include "schedules/winograd_schedule.h"
 
 namespace convc::gpu_winograd {
@@ -18,8 +18,6 @@ struct Tile : ChunkedBlock {
     winograd::Tiling tiles;
     Axis depth;
     int64_t depth_inputs;  // positions along the depth that some output reads, padding included
-
-    int64_t shared_bytes() const;
 };
 
 // Products of all tiles at a point, as a kernel sees them: output channels of a group, padded to whole blocks, groups,

@@ -1,5 +1,4 @@
-// gpu_winograd, which no default takes: Winograd's transforms in three kernels, by pinned schedules. gpu.winograd in
-// ctest.
+// gpu_winograd: Winograd's transforms in three kernels. gpu.winograd in ctest.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -7,6 +6,7 @@
 
 #include "compiler/plan/plan.h"
 #include "schedules/schedule_table.h"
+#include "tests/kernels/on_gpu.h"
 #include "tests/kernels/specimens.h"
 #include "tests/support/build_layer.h"
 #include "tests/support/compiled_kernel.h"
@@ -35,12 +35,7 @@ Schedule schedule(const Block &block) {
              {"split", block.split}}};
 }
 
-class GpuWinograd : public testing::Test {
-protected:
-    void SetUp() override {
-        if (test::kernel_target().gpu == Gpu::none) GTEST_SKIP() << "for a GPU, which CONVC_TEST_TARGET names";
-    }
-};
+class GpuWinograd : public OnGpu {};
 
 LayerBuilder dense(const TensorType &input, int64_t channels, std::vector<Axis> axes = square(3, 1, 1)) {
     return LayerBuilder(input).conv(channels, std::move(axes)).epilogue(EpilogueKind::bias);
@@ -125,20 +120,7 @@ TEST_F(GpuWinograd, AnySchedule) {
                                   .most_dilation = 1,
                                   .constant_weights = false,
                                   .integers = true});
-    const Algorithm &algorithm = *algorithm_named("gpu_winograd");
-    const Target target = test::kernel_target();
-    test::Random random(11);
-    const int count = test::sample_size(4, 200);
-    int compiled = 0;
-    for (int i = 0; i < 20 * count && compiled < count; i++) {
-        const Layer layer = layers.next();
-        if (algorithm.refusal(whole(layer), target)) continue;
-        // Its own choice stands first.
-        const std::vector<Schedule> all = schedules_of(algorithm, layer, target, random, 4);
-        test::expect_right(layer, {all[static_cast<size_t>(compiled) % all.size()]}, static_cast<uint64_t>(i));
-        compiled++;
-    }
-    EXPECT_EQ(compiled, count);
+    expect_any_schedule_right("gpu_winograd", test::sample_size(4, 200), [&] { return layers.next(); });
 }
 
 // ---- what needs no device
@@ -170,15 +152,15 @@ TEST(GpuWinogradKnobs, RoundNoMoreThanThePrecisionAllows) {
     EXPECT_FALSE(make_pinned_plan(seven, opencl_target(), {schedule({3})}));
 }
 
-// Until it has been measured.
-TEST(GpuWinogradDefault, IsADirectSum) {
-    const Layer layer = dense(test::nhwc(1, 56, 56, 64), 64);
-    for (const char *name : {"opencl", "cuda-sm_80"}) {
+// By the model, which takes a tile's points for fewer products where a layer is large enough; measured on an H100.
+TEST(GpuWinogradDefault, WhereItTakesLessTime) {
+    const Layer square_kernel = dense(test::nhwc(1, 28, 28, 128), 128);
+    const Layer row_of_taps = dense(test::nhwc(1, 17, 17, 128), 128, {line(1)[0], line(7, 1, 3)[0]});
+    for (const char *name : {"opencl", "cuda-sm_80", "cuda-sm_90"}) {
         const Result<Target> target = parse_target(name);
         ASSERT_TRUE(target);
-        const Result<Plan> plan = make_plan(layer, *target);
-        ASSERT_TRUE(plan);
-        EXPECT_EQ(plan->groups[0].schedule.algorithm, "gpu_tiled") << name;
+        EXPECT_EQ(default_algorithms(square_kernel, *target), "gpu_winograd") << name;
+        EXPECT_EQ(default_algorithms(row_of_taps, *target), "gpu_tiled") << name;
     }
 }
 
