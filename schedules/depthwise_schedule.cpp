@@ -14,20 +14,6 @@ namespace {
 
 constexpr int64_t line_bytes = 64;      // of the cache
 constexpr int64_t most_literals = 512;  // as most_unrolled_taps, of a constant kernel, whose taps are all in one body
-constexpr int64_t most_literal_taps = 64;  // constant kernels above this are read from a table in the object
-
-int64_t power_of_two_at_most(int64_t value) {
-    int64_t power = 1;
-    while (power * 2 <= value) power *= 2;
-    return power;
-}
-
-// Of a channel's input with the border around it.
-int64_t plane_bytes(const StageGroup &group) {
-    const View output = output_view(group);
-    const auto span = [&](ViewAxis axis) { return input_span(stage_axis(group.stage(0), axis), output[axis].extent); };
-    return span(view_width) * span(view_height) * span(view_depth) * static_cast<int64_t>(sizeof(float));
-}
 
 // Whether the register tile may hold several rows.
 bool tiles_rows(const StageGroup &group, const Target &target) {
@@ -206,13 +192,6 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     return best;
 }
 
-// Whether pixels fall into few sets of L1.
-bool shares_sets(const StageGroup &group) {
-    constexpr int64_t bad_pitch = 512;
-    const View input = activation_view(group.input(), 1, false);
-    return input[view_width].stride * static_cast<int64_t>(sizeof(float)) % bad_pitch == 0;
-}
-
 // Of a wide kernel most taps meet the border somewhere, which the copy has (96 channels at 56 x 56: 31x31 3.3 ms in
 // place, 1.5 copied; 192 channels at 28 x 28: 13x13 0.18 and 0.14). Else where rows far apart drive each other out,
 // because L2 does not hold what lies between them (3x3 dilation 12 of 256 channels at 33 x 33, on Sapphire Rapids with
@@ -222,6 +201,7 @@ bool prefers(const Schedule &copied, const StageGroup &group, const Target &targ
     const Stage &stage = group.stage(0);
     const View input = activation_view(group.input(), 1, false);
     const int64_t span = input_span(stage_axis(stage, view_height), 1) * input[view_height].stride * 4;
+    if (gathers_channels(group, target)) return true;
     if (stage.kernel_volume() >= many_taps && copies_border({group, copied, target})) return true;
     return shares_sets(group) && (stage.kernel_volume() >= many_taps || span > target.l2_bytes / 2);
 }
@@ -374,127 +354,6 @@ Schedule default_planes(const StageGroup &group, const Target &target) {
 
 }  // namespace
 
-View output_view(const StageGroup &group) {
-    return activation_view(group.output(), 1, flattens(group));
-}
-
-bool in_tiles(const StageGroup &group) {
-    return has_runtime_space(output_view(group));
-}
-
-bool shares_rows(const Stage &stage, int64_t register_rows, int64_t sums) {
-    constexpr int64_t most_unrolled_columns = 256;  // one column alone, LLVM orders in less time than rows of them
-    const Axis axis = stage_axis(stage, view_height);
-    return axis.dilation < register_rows * axis.stride && axis.kernel > 1 &&
-           axis.kernel * sums <= most_unrolled_columns && !is_literal(stage) && register_rows > 1;
-}
-
-bool leaves_out_rows(const StageGroup &group, int64_t register_rows, const Target &target) {
-    const Axis axis = stage_axis(group.stage(0), view_height);
-    return leaves_out_zeros(group, target) && !in_tiles(group) && is_padded(axis) &&
-           axis.dilation >= register_rows * axis.stride &&
-           int64_t{output_view(group)[view_height].extent} % register_rows == 0;
-}
-
-int64_t width_of(const View &view) {
-    return view[view_width].extent.known() ? int64_t{view[view_width].extent} : int64_t{1} << 20;
-}
-
-bool vectors_of_channels(const StageGroup &group, const Target &target) {
-    const View view = output_view(group);
-    if (view[view_channel].stride != 1) return false;
-    return view[view_channel].extent >= target.vector_lanes() || view[view_channel].extent >= width_of(view);
-}
-
-int64_t vector_extent(const StageGroup &group, const Target &target) {
-    const View view = output_view(group);
-    const int64_t extent = vectors_of_channels(group, target) ? int64_t{view[view_channel].extent} : width_of(view);
-    return std::min<int64_t>(target.vector_lanes(), power_of_two_at_most(extent));
-}
-
-std::optional<SeparableKernel> factors_of(const Stage &stage) {
-    std::optional<SeparableKernel> factors = separable_kernel(stage);
-    if (factors && static_cast<int64_t>(factors->column.size() + factors->row.size()) > most_literal_taps) {
-        return std::nullopt;
-    }
-    return factors;
-}
-
-bool is_literal(const Stage &stage) {
-    return stage.weights && (stage.kernel_volume() <= most_literal_taps || factors_of(stage));
-}
-
-bool reads_rows_in_place(const StageGroup &group, const Target &target) {
-    const Stage &stage = group.stage(0);
-    if (in_tiles(group) || vectors_of_channels(group, target) || !has_padding(stage)) return false;
-    if (!pads_with_zeros(stage) || stage.weights || output_view(group)[view_channel].stride == 1) return false;
-    const View input = activation_view(group.input(), 1, false);
-    const Axis x = stage_axis(stage, view_width);
-    const bool near = std::max(x.pad_before, x.pad_after) <= input[view_width].extent;
-    return near && x.stride == 2 && input[view_height].extent > 2 && input[view_width].stride == 1 &&
-           plane_bytes(group) > target.l1_bytes / 2;
-}
-
-bool uses_strip(const StageGroup &group, const Target &target) {
-    if (reads_rows_in_place(group, target)) return false;
-    const Stage &stage = group.stage(0);
-    const bool channels_apart = output_view(group)[view_channel].stride != 1;
-    return in_tiles(group) || (has_padding(stage) && (channels_apart || is_literal(stage) || !pads_with_zeros(stage)));
-}
-
-bool copies_planes(const StageGroup &group, const Target &target) {
-    const View input = activation_view(group.input(), 1, flattens(group));
-    return !in_tiles(group) && !vectors_of_channels(group, target) && input[view_channel].stride != 1;
-}
-
-bool fills_planes(const StageGroup &group, const Target &target) {
-    const Stage &stage = group.stage(0);
-    if (!uses_strip(group, target) || !copies_planes(group, target)) return false;
-    return may_fill_border(stage) && !factors_of(stage) && plane_bytes(group) <= target.l1_bytes / 2;
-}
-
-int64_t planes_at_a_time(const StageGroup &group, int64_t channels, const Target &target) {
-    if (group.stage(0).multiplier() > 1) return 1;
-    const int64_t fitting = target.l1_bytes / 4 / std::max<int64_t>(plane_bytes(group), 1);
-    int64_t planes = std::clamp<int64_t>(fitting, 1, std::max<int64_t>(channels, 1));
-    while (channels % planes != 0) planes--;
-    return planes;
-}
-
-int64_t lanes_of_sums(const StageGroup &group, const Target &target) {
-    const int64_t lanes = vector_extent(group, target);
-    const bool short_rows = lanes < target.vector_lanes() && lanes < width_of(output_view(group));
-    return short_rows && fills_planes(group, target) ? 2 * lanes : lanes;
-}
-
-bool copies_rows(const Stage &stage, int64_t register_rows) {
-    constexpr double most_copied = 1.3;  // times each row: 7x7 at 56 x 56, 1.9 times, takes 0.22 ms for 0.17
-    const Axis axis = stage_axis(stage, view_height);
-    if (stage_axis(stage, view_depth).kernel > 1) return false;
-    const auto rows = static_cast<double>(register_rows * axis.stride);
-    return static_cast<double>(input_span(axis, register_rows)) <= most_copied * rows;
-}
-
-bool hops(const StageGroup &group, int64_t vectors) {
-    return shares_sets(group) && vectors > hops_of_channels && vectors % hops_of_channels == 0;
-}
-
-bool may_copy_vectors(const StageGroup &group, const Target &target) {
-    const int64_t lanes = vector_extent(group, target);
-    return vectors_of_channels(group, target) && !uses_strip(group, target) && group.stage(0).multiplier() == 1 &&
-           group.stage(0).kernel_volume() > 1 && output_view(group)[view_channel].extent % lanes == 0;
-}
-
-bool copies_border(const KernelRequest &request) {
-    const Axis axis = stage_axis(request.group.stage(0), view_width);
-    return request.schedule.knob("copies") == 1 && is_padded(axis) && !request.group.stage(0).weights &&
-           axis.dilation < *request.schedule.knob("columns") * axis.stride;
-}
-
-bool leaves_out_zeros(const StageGroup &group, const Target &target) {
-    return uses_strip(group, target) && pads_with_zeros(group.stage(0)) && !group.stage(0).weights;
-}
-
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
     const View output = output_view(group);
     const int64_t lanes = lanes_of_sums(group, target);
@@ -514,8 +373,8 @@ std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
                    cuts_channels(group, target) ? std::max<int64_t>(vectors, 1) : 1});
     all.push_back({"channels_outside", "1: a vector of channels at all pixels before the next", 0, 1});
     if (may_copy_vectors(group, target)) {
-        all.push_back(
-            {"copies", "1: a vector of channels of the input is copied, so that its pixels lie together", 0, 1});
+        all.push_back({"copies", "1: a vector of channels of the input is copied, so that its pixels lie together",
+                       gathers_channels(group, target) ? 1 : 0, 1});
     }
     if (tiles_rows(group, target)) {
         const Size &height = output[view_height].extent;

@@ -84,13 +84,10 @@ public:
         const OutputLoops loops{v_.c, v_.g, v_.x, v_.y, v_.z, v_.n};
         const Var block =
             spread_over_blocks(output(), loops, arguments().back().view, *tile_, request().target.gpu == Gpu::cuda);
-        sum_.compute_at(output(), block);
-        sum_.bound_extent(v_.c, size(tile_->block_channels())).bound_extent(v_.x, size(tile_->block_columns()));
-        sum_.bound_extent(v_.y, row_threads).bound_extent(s_, split);
-        for (const Var &var : {v_.g, v_.z, v_.n}) sum_.bound_extent(var, 1);
-        spread_sums(sum_, loops, s_, {}, *tile_);
-        sum_.update().never_partition_all();  // its turns hold barriers: gpu_tiled.cpp
-        schedule_part(spread_sums(sum_.update(), loops, s_, {chunks_[0]}, *tile_));
+        keep_sums(sum_, output(), block, loops, s_, *tile_);
+        keep_part(part_, sum_, spread_sums(sum_.update(), loops, s_, {chunks_[0]}, *tile_), loops, {s_, k_}, *tile_);
+        part_.update().reorder({v_.c, v_.x, r_[0], r_[1]}).vectorize(v_.c).unroll(v_.x).unroll(r_[0]);
+        load_staged(staged_, part_, r_[1], tile_->columns, *tile_);
         schedule_taps(schedule_staged());
     }
 
@@ -132,7 +129,7 @@ private:
 
     void define_pointwise() {
         // One number of a vector of channels; vectors of a chunk.
-        const int unroll = size(tile_->unroll()), vectors = size(tile_->chunk / tile_->unroll());
+        const int unroll = size(tile_->unroll()), vectors = size(tile_->vectors());
         r_ = RDom(0, unroll, 0, vectors, "r");
         chunks_ = RDom(0, size(stage(0).out_channels / (tile_->chunk * tile_->split)), "chunks");
         const Expr channel = ((k_ * size(tile_->split) + s_) * vectors + r_[1]) * unroll + r_[0];
@@ -154,20 +151,6 @@ private:
         Expr all = start_of_sum(v_, 1);
         for (int i = 0; i < split; i++) all += sum_(with({i}));
         output()(v_.vars()) = finish_sum(all, v_, 1);
-    }
-
-    void schedule_part(const Var &thread) {
-        part_.compute_at(sum_, thread).store_in(Halide::MemoryType::Register);
-        part_.bound_extent(v_.c, size(Tile::vector)).bound_extent(v_.x, columns);
-        for (const Var &var : {v_.g, v_.y, v_.z, v_.n, s_, k_}) part_.bound_extent(var, 1);
-        part_.vectorize(v_.c).unroll(v_.x);
-        part_.update().reorder({v_.c, v_.x, r_[0], r_[1]}).vectorize(v_.c).unroll(v_.x).unroll(r_[0]);
-        Func loaded = staged_.in(part_);
-        loaded.compute_at(part_, r_[1]).store_in(Halide::MemoryType::Register);
-        const std::vector<Var> args = loaded.args();
-        loaded.bound_extent(args[view_channel], size(tile_->unroll())).bound_extent(args[view_width], columns);
-        loaded.unroll(args[view_width]);
-        vectorize_channels(loaded, args[view_channel]);
     }
 
     // Returns the loop over a thread's turns.

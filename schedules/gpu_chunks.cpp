@@ -57,6 +57,38 @@ Var spread_sums(Halide::Stage sums, const OutputLoops &loops, const Var &share, 
     return ct;
 }
 
+void keep_sums(Func sums, const Func &output, const Var &block, const OutputLoops &loops, const Var &share,
+               const ChunkedBlock &tile) {
+    sums.compute_at(output, block);
+    sums.bound_extent(loops.c, as_int(tile.block_channels())).bound_extent(loops.x, as_int(tile.block_columns()));
+    sums.bound_extent(loops.y, as_int(tile.row_threads)).bound_extent(share, as_int(tile.split));
+    for (const Var &var : {loops.g, loops.z, loops.n}) sums.bound_extent(var, 1);
+    for (const Var &var : loops.others) sums.bound_extent(var, 1);
+    spread_sums(sums, loops, share, {}, tile);
+    // The turns of this reduction hold barriers. Partitioned for what is in the padding, their number would depend on
+    // the thread, and the threads of a block would wait at barriers that others never reach: wrong numbers, or no end.
+    sums.update().never_partition_all();
+}
+
+void keep_part(Func part, const Func &sums, const Var &thread, const OutputLoops &loops,
+               const std::vector<Var> &further, const ChunkedBlock &tile) {
+    part.compute_at(sums, thread).store_in(Halide::MemoryType::Register);
+    part.bound_extent(loops.c, as_int(ChunkedBlock::vector)).bound_extent(loops.x, as_int(tile.columns));
+    for (const Var &var : {loops.g, loops.y, loops.z, loops.n}) part.bound_extent(var, 1);
+    for (const Var &var : loops.others) part.bound_extent(var, 1);
+    for (const Var &var : further) part.bound_extent(var, 1);
+    part.vectorize(loops.c).unroll(loops.x);
+}
+
+void load_staged(Func staged, const Func &part, const RVar &turn, int64_t columns, const ChunkedBlock &tile) {
+    Func loaded = staged.in(part);
+    loaded.compute_at(part, turn).store_in(Halide::MemoryType::Register);
+    const std::vector<Var> args = loaded.args();
+    loaded.bound_extent(args[view_channel], as_int(tile.unroll())).bound_extent(args[view_width], as_int(columns));
+    loaded.unroll(args[view_width]);
+    tile.unroll() > 1 ? loaded.vectorize(args[view_channel]) : loaded.unroll(args[view_channel]);
+}
+
 bool loads_vectors(const View &input, const Target &target) {
     return target.gpu != Gpu::opencl || input[view_channel].stride != 3;
 }

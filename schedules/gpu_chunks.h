@@ -21,6 +21,17 @@ Halide::Var spread_over_blocks(Halide::Func output, const OutputLoops &loops, co
 Halide::Var spread_sums(Halide::Stage sums, const OutputLoops &loops, const Halide::Var &share,
                         const std::vector<Halide::RVar> &reduction, const ChunkedBlock &block);
 
+// The accumulators of a block in shared memory, all shares', and those of one chunk in the registers of a thread, whose
+// further dimensions are of one.
+void keep_sums(Halide::Func sums, const Halide::Func &output, const Halide::Var &block, const OutputLoops &loops,
+               const Halide::Var &share, const ChunkedBlock &tile);
+void keep_part(Halide::Func part, const Halide::Func &sums, const Halide::Var &thread, const OutputLoops &loops,
+               const std::vector<Halide::Var> &further, const ChunkedBlock &tile);
+
+// What a thread loads of what is staged, so many columns for a turn of its loop, in registers.
+void load_staged(Halide::Func staged, const Halide::Func &part, const Halide::RVar &turn, int64_t columns,
+                 const ChunkedBlock &tile);
+
 // Whether channels of an input may be loaded as vectors. Of numbers that lie three apart, Halide 21 loads all between
 // them too, six at a time, and OpenCL has no vectors of six.
 bool loads_vectors(const View &input, const Target &target);

@@ -102,18 +102,10 @@ public:
         const Var block =
             spread_over_blocks(output(), loops, arguments().back().view, *tile_, request().target.gpu == Gpu::cuda);
         loops.others.assign(phase_.begin(), phase_.end());
-        sum_.compute_at(output(), block);
-        sum_.bound_extent(v_.c, size(tile_->block_channels())).bound_extent(v_.x, size(tile_->block_columns()));
-        sum_.bound_extent(v_.y, row_threads).bound_extent(s_, split);
-        for (const Var &var : {v_.g, v_.z, v_.n, phase_[0], phase_[1], phase_[2]}) sum_.bound_extent(var, 1);
-        spread_sums(sum_, loops, s_, {}, *tile_);
-        // The turns of this reduction hold barriers. Partitioned for what is in the padding, their number would depend
-        // on the thread, and the threads of a block would wait at barriers that others never reach: wrong numbers, or
-        // no end.
-        sum_.update().never_partition_all();
+        keep_sums(sum_, output(), block, loops, s_, *tile_);
         const std::vector<RVar> chunks{chunks_[0], chunks_[1], chunks_[2], chunks_[3]};
         const Var thread = spread_sums(sum_.update(), loops, s_, chunks, *tile_);
-        schedule_part(thread);
+        schedule_part(thread, loops);
         schedule_staged();
     }
 
@@ -186,26 +178,14 @@ private:
         output()(indices()) = finish_sum(all, v_);
     }
 
-    void schedule_part(const Var &thread) {
-        part_.compute_at(sum_, thread).store_in(Halide::MemoryType::Register);
-        part_.bound_extent(v_.c, size(Tile::vector)).bound_extent(v_.x, columns);
-        for (const Var &var :
-             {v_.g, v_.y, v_.z, v_.n, phase_[0], phase_[1], phase_[2], s_, k_, tap_[0], tap_[1], tap_[2]}) {
-            part_.bound_extent(var, 1);
-        }
-        part_.vectorize(v_.c).unroll(v_.x);
+    void schedule_part(const Var &thread, const OutputLoops &loops) {
+        keep_part(part_, sum_, thread, loops, {s_, k_, tap_[0], tap_[1], tap_[2]}, *tile_);
         if (selects_) {
             flag_.compute_at(sum_, thread).store_in(Halide::MemoryType::Register);
             schedule_update(part_.update().specialize(flag_() > 0.0f));
         }
         schedule_update(part_.update());
-        Func loaded = staged_.in(part_);
-        loaded.compute_at(part_, r_[2]).store_in(Halide::MemoryType::Register);
-        const std::vector<Var> args = loaded.args();
-        loaded.bound_extent(args[view_channel], size(tile_->unroll()));
-        loaded.bound_extent(args[view_width], size(tile_->loaded_columns()));
-        loaded.unroll(args[view_width]);
-        tile_->unroll() > 1 ? loaded.vectorize(args[view_channel]) : loaded.unroll(args[view_channel]);
+        load_staged(staged_, part_, r_[2], tile_->loaded_columns(), *tile_);
     }
 
     void schedule_update(Halide::Stage update) {

@@ -109,7 +109,7 @@ private:
         const Expr tile_y = Halide::min(v_.y, size(along_y().tiles()) - 1);
         staged_(vars_with({px_, py_})) = inputs_(v_.c, v_.g, tile_x, tile_y, v_.z, v_.n, px_, py_);
         // One number of a vector of input channels; vectors of a chunk.
-        const int unroll = size(tile_->unroll()), vectors = size(tile_->chunk / tile_->unroll());
+        const int unroll = size(tile_->unroll()), vectors = size(tile_->vectors());
         r_ = RDom(0, unroll, 0, vectors, "r");
         chunks_ = RDom(0, size(input_channels(stage()) / (tile_->chunk * tile_->split)), 0, size(tile_->depth.kernel),
                        "chunks");
@@ -195,30 +195,12 @@ private:
         OutputLoops loops{v_.c, v_.g, v_.x, v_.y, v_.z, v_.n};
         loops.others = {px_, py_};
         const Var block = spread_over_blocks(products_, loops, view, *tile_, true);
-        sum_.compute_at(products_, block);
-        bind(sum_, {{v_.c, tile_->block_channels()},
-                    {v_.x, tile_->block_columns()},
-                    {v_.y, tile_->row_threads},
-                    {s_, tile_->split}});
-        bind_one(sum_, {v_.g, v_.z, v_.n, px_, py_});
-        spread_sums(sum_, loops, s_, {}, *tile_);
-        sum_.update().never_partition_all();  // its turns hold barriers: gpu_tiled.cpp
-        schedule_part(spread_sums(sum_.update(), loops, s_, {chunks_[0], chunks_[1]}, *tile_));
-        schedule_staged();
-    }
-
-    void schedule_part(const Var &thread) {
-        part_.compute_at(sum_, thread).store_in(MemoryType::Register);
-        bind(part_, {{v_.c, Tile::vector}, {v_.x, tile_->columns}});
-        bind_one(part_, {v_.g, v_.y, v_.z, v_.n, px_, py_, s_, k_, kz_});
-        part_.vectorize(v_.c).unroll(v_.x);
+        keep_sums(sum_, products_, block, loops, s_, *tile_);
+        const Var thread = spread_sums(sum_.update(), loops, s_, {chunks_[0], chunks_[1]}, *tile_);
+        keep_part(part_, sum_, thread, loops, {s_, k_, kz_}, *tile_);
         part_.update().reorder({v_.c, v_.x, r_[0], r_[1]}).vectorize(v_.c).unroll(v_.x).unroll(r_[0]);
-        Func loaded = staged_.in(part_);
-        loaded.compute_at(part_, r_[1]).store_in(MemoryType::Register);
-        const std::vector<Var> args = loaded.args();
-        bind(loaded, {{args[view_channel], tile_->unroll()}, {args[view_width], tile_->columns}});
-        loaded.unroll(args[view_width]);
-        tile_->unroll() > 1 ? loaded.vectorize(args[view_channel]) : loaded.unroll(args[view_channel]);
+        load_staged(staged_, part_, r_[1], tile_->columns, *tile_);
+        schedule_staged();
     }
 
     void schedule_staged() {

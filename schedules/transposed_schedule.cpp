@@ -181,7 +181,7 @@ Schedule default_tiles(const StageGroup &group, const Target &target) {
 // rows reads (4x4 stride 2 of 512 channels at 4 x 4 on Sapphire Rapids: 0.66 of the time in one part for 4).
 double cycles_of_parts(const KernelRequest &request, int64_t parts, int64_t channel_parts) {
     // Vectors of pixels are gathered where channels are last (4x4 stride 2 of 64 channels to 3 at 32 x 32).
-    constexpr double copied = 2, gathered = 64;
+    constexpr double copied = 2, gathered = 32;
     const StageGroup &group = request.group;
     const double again = reading_again_cycles(weight_bytes(group.stage(0)), parts, request.target.l2_bytes);
     if (!leaves_input(group)) return again;
@@ -354,7 +354,11 @@ std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob) {
 }
 
 double cycles(const KernelRequest &request) {
-    return cycles_of_sums(request) * share_of_slowest_thread(request);
+    double all = cycles_of_sums(request);
+    if (!in_tiles(request.group) && has_pixel_vectors(request.schedule)) {
+        all += cycles_of_parts(request, *request.schedule.knob("parts"), *request.schedule.knob("channel_parts"));
+    }
+    return all * share_of_slowest_thread(request);
 }
 
 }  // namespace convc::transposed

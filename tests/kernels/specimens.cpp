@@ -44,6 +44,9 @@ LayerBuilder depthwise_channels_first(int64_t height, int64_t width) {
     return LayerBuilder(tensor(Layout::nchw, 1, {height, 2 * width - 1}, 3))
         .depthwise({line(5, 1, 2)[0], line(3, 2, 1)[0]});
 }
+LayerBuilder wide_kernel_channels_first(int64_t height, int64_t width) {
+    return LayerBuilder(tensor(Layout::nchw, 1, {height, width}, 32)).depthwise(square(11, 1, 5));
+}
 LayerBuilder multiplied(int64_t height, int64_t width) {
     return LayerBuilder(test::nhwc(1, height + 1, width + 1, 7)).depthwise(square(2), 3);
 }
@@ -54,6 +57,10 @@ LayerBuilder constant_of_rank_one(int64_t height, int64_t width) {
 LayerBuilder transposed(int64_t height, int64_t width) {
     LayerBuilder builder(test::nhwc(1, (height + 1) / 2, (width + 1) / 2, 6));
     return builder.transposed(11, square(4, 2, 1));
+}
+LayerBuilder transposed_to_colours(int64_t height, int64_t width) {
+    LayerBuilder builder(test::nhwc(2, (height + 1) / 2, (width + 1) / 2, 20));
+    return builder.transposed(3, square(3, 2, 1));
 }
 LayerBuilder transposed_in_groups(int64_t height, int64_t width) {
     LayerBuilder builder(tensor(Layout::nchw, 1, {(height + 1) / 2, (width + 1) / 2}, 8));
@@ -103,9 +110,11 @@ const std::vector<Specimen> &specimens() {
                                            {"ThreeAxes", three_axes},
                                            {"Depthwise", depthwise},
                                            {"DepthwiseChannelsFirst", depthwise_channels_first},
+                                           {"WideKernelChannelsFirst", wide_kernel_channels_first},
                                            {"Multiplied", multiplied},
                                            {"ConstantOfRankOne", constant_of_rank_one},
                                            {"Transposed", transposed},
+                                           {"TransposedToColours", transposed_to_colours},
                                            {"TransposedInGroups", transposed_in_groups},
                                            {"Shuffle", shuffle},
                                            {"ShuffleChannelsFirst", shuffle_channels_first},

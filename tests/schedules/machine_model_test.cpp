@@ -102,14 +102,15 @@ TEST(WaitingForL3, DecidesBetweenTransformsOfWeights) {
 }
 
 // 3x3 of stride 2 has phases of one and of two taps, which Winograd's tiles fill with zeros; 4x4 has phases of two.
-TEST(TransposedStages, TakeWinogradWherePhasesHaveEqualTaps) {
+// Three channels alone fill no vector, with their taps they do.
+TEST(TransposedStages, TakeWhatFillsVectors) {
     const auto algorithm = [](const std::string &line) {
         const Result<Plan> plan = make_plan(*parse_layer(line), *parse_target("x86-64-linux-avx512 2t"));
         return plan ? plan->schedules().front().algorithm : plan.error().message;
     };
     EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 128] -> transposed(64, 3x3, stride=2, pad=1)"), "transposed");
     EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 128] -> transposed(64, 4x4, stride=2, pad=1)"), "winograd");
-    EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 64] -> transposed(3, 4x4, stride=2, pad=1)"), "transposed");
+    EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 64] -> transposed(3, 4x4, stride=2, pad=1)"), "col2im");
 }
 
 }  // namespace
