@@ -34,7 +34,7 @@ using Halide::TailStrategy;
 using Halide::Var;
 
 constexpr std::array<ViewAxis, 3> space{view_width, view_height, view_depth};
-constexpr int64_t most_sums = 64;  // columns that meet one output: their sum is written out
+constexpr int64_t most_added = 1024;  // columns, in the body that adds them up: all phases of a row, all channels
 
 int64_t columns_of_pixel(const Stage &stage) {
     return stage.kernel_volume() * stage.out_channels;
@@ -58,10 +58,15 @@ int64_t most_parts(const StageGroup &group) {
     return axis == view_width ? 1 : phased_axis(group, axis).positions;
 }
 
+// In memory, whole register tiles.
+int64_t padded_columns(const KernelRequest &request) {
+    const int64_t tile = *request.schedule.knob("vectors") * request.target.vector_lanes();
+    return ceil_divided(columns_of_pixel(request.group.stage(0)), tile) * tile;
+}
+
 int64_t strip_bytes(const KernelRequest &request) {
     const StageGroup &group = request.group;
-    const int64_t lanes = request.target.vector_lanes();
-    int64_t bytes = ceil_divided(columns_of_pixel(group.stage(0)), lanes) * lanes * static_cast<int64_t>(sizeof(float));
+    int64_t bytes = padded_columns(request) * static_cast<int64_t>(sizeof(float));
     const int64_t parts = *request.schedule.knob("parts");
     constexpr int64_t many = int64_t{1} << 30;  // times an extent of less than that, no overflow
     for (const ViewAxis axis : space) bytes = std::min(bytes, many) * inputs_of_task(group, axis, parts);
@@ -75,7 +80,9 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &target
     const Stage &stage = group.stage(0);
     if (stage.groups > 1) return "computes one group";
     if (transposed::in_tiles(group)) return "needs every extent when it is compiled";
-    if (taps_of_output(group) > most_sums) return "adds up no more than 64 columns an output";
+    const int64_t phases = phased_axis(group, view_width).phases;
+    if (taps_of_output(group) > most_added / phases / stage.out_channels)
+        return "adds up no more than 1024 columns at a time";
     for (const ViewAxis axis : space) {
         if (phased_axis(group, axis).common > 1)
             return "computes dilations that have no divisor in common with the stride";
@@ -158,9 +165,8 @@ std::optional<std::string> reluctance(const StageGroup &group, const Target &tar
 // Packed weights: column, input channel.
 std::vector<KernelArgument> arguments(const KernelRequest &request) {
     const Stage &stage = request.group.stage(0);
-    const int64_t tile = *request.schedule.knob("vectors") * request.target.vector_lanes();
-    const int64_t columns = ceil_divided(columns_of_pixel(stage), tile) * tile;
-    return single_stage_arguments(request.group, 1, {columns, stage.in_channels}, stage.out_channels, false);
+    return single_stage_arguments(request.group, 1, {padded_columns(request), stage.in_channels}, stage.out_channels,
+                                  false);
 }
 
 // ---- the kernel

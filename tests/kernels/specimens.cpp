@@ -62,6 +62,10 @@ LayerBuilder transposed_to_colours(int64_t height, int64_t width) {
     LayerBuilder builder(test::nhwc(2, (height + 1) / 2, (width + 1) / 2, 20));
     return builder.transposed(3, square(3, 2, 1));
 }
+LayerBuilder colours_channels_first(int64_t height, int64_t width) {
+    LayerBuilder builder(tensor(Layout::nchw, 1, {(height + 1) / 2, (width + 1) / 2}, 24));
+    return builder.transposed(3, square(4, 2, 1));
+}
 LayerBuilder transposed_in_groups(int64_t height, int64_t width) {
     LayerBuilder builder(tensor(Layout::nchw, 1, {(height + 1) / 2, (width + 1) / 2}, 8));
     return builder.transposed(12, square(2, 2), 4);
@@ -115,6 +119,7 @@ const std::vector<Specimen> &specimens() {
                                            {"ConstantOfRankOne", constant_of_rank_one},
                                            {"Transposed", transposed},
                                            {"TransposedToColours", transposed_to_colours},
+                                           {"ColoursChannelsFirst", colours_channels_first},
                                            {"TransposedInGroups", transposed_in_groups},
                                            {"Shuffle", shuffle},
                                            {"ShuffleChannelsFirst", shuffle_channels_first},
