@@ -66,15 +66,19 @@ ModelledSchedule best_schedule(const StageGroup &group, const Target &target) {
     ModelledSchedule best{{"gpu_chain", {}}};
     for (const Knob &knob : knobs(group, target)) best.schedule.knobs.emplace_back(knob.name, knob.low);
     Schedule tried = best.schedule;
-    try_blocks(tried, {output[view_channel].extent, output[view_width].extent, output[view_height].extent}, [&] {
-        // Of a thread that stages more pixels at once, too few of a block do: 1.5 times as long in the kernels timed.
-        for (const int64_t depthwise_columns : {1, 2}) {
-            set_knob(tried, "depthwise_columns", depthwise_columns);
-            const KernelRequest request{group, tried, target};
-            if (conflict(request)) continue;
-            if (const double time = cycles(request); time < best.cycles) best = {tried, time};
-        }
-    });
+    try_blocks(
+        tried,
+        {channels_between(group), output[view_channel].extent, output[view_width].extent, output[view_height].extent},
+        [&] {
+            // Of a thread that stages more pixels at once, too few of a block do: 1.5 times as long in the kernels
+            // timed.
+            for (const int64_t depthwise_columns : {1, 2}) {
+                set_knob(tried, "depthwise_columns", depthwise_columns);
+                const KernelRequest request{group, tried, target};
+                if (conflict(request)) continue;
+                if (const double time = cycles(request); time < best.cycles) best = {tried, time};
+            }
+        });
     return best;
 }
 

@@ -125,7 +125,21 @@ std::optional<Conflict> chunked_block_conflict(const KernelRequest &request, int
     return std::nullopt;
 }
 
-void try_blocks(Schedule &tried, const BlockExtents &output, const std::function<void()> &consider) {
+namespace {
+
+// Powers of two, which load whole vectors and are what was timed; of channels that 4 does not divide, all divisors.
+std::vector<int64_t> shares_of(int64_t channels, int64_t least, int64_t most) {
+    std::vector<int64_t> shares;
+    for (int64_t share = least; share <= most; share++) {
+        const bool is_power = (share & (share - 1)) == 0;
+        if (channels % 4 == 0 ? is_power : channels % share == 0) shares.push_back(share);
+    }
+    return shares;
+}
+
+}  // namespace
+
+void try_blocks(Schedule &tried, const BlockExtents &extents, const std::function<void()> &consider) {
     constexpr int64_t most_rows = 16;
     const auto up_to = [](int64_t most) {
         std::vector<int64_t> values(static_cast<size_t>(most));
@@ -135,14 +149,14 @@ void try_blocks(Schedule &tried, const BlockExtents &output, const std::function
     // Of blocks with fewer channels than there are, all stage the same; the model makes too little of that.
     std::vector<int64_t> channel_threads{4, 8, 16, 32};
     for (const int64_t fewer : {2, 1}) {
-        if (output.channels <= fewer * ChunkedBlock::vector) channel_threads.push_back(fewer);
+        if (extents.outputs <= fewer * ChunkedBlock::vector) channel_threads.push_back(fewer);
     }
-    const KnobValues knobs[]{{"columns", up_to(std::min(output.width, ChunkedBlock::most_columns))},
+    const KnobValues knobs[]{{"columns", up_to(std::min(extents.width, ChunkedBlock::most_columns))},
                              {"channel_threads", channel_threads},
                              {"column_threads", {1, 2, 4, 8}},
-                             {"row_threads", up_to(std::min(output.height, most_rows))},
-                             {"chunk", {2, 4, 8, 16, 32}},
-                             {"split", {1, 2, 4, 8, 16}}};
+                             {"row_threads", up_to(std::min(extents.height, most_rows))},
+                             {"chunk", shares_of(extents.inputs, extents.inputs % 2 == 0 ? 2 : 1, 32)},
+                             {"split", shares_of(extents.inputs, 1, 16)}};
     try_all(tried, knobs, [&] {
         const int64_t threads = ChunkedBlock(tried).threads();
         if (threads >= GpuFacts::warp && threads <= GpuFacts::most_threads) consider();

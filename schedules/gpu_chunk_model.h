@@ -50,12 +50,12 @@ struct ModelledSchedule {
     double cycles = std::numeric_limits<double>::max();
 };
 
-// Calls `consider` with every block in `tried` that a default considers for a group's output of so many channels and
-// width x height pixels.
+// Calls `consider` with every block in `tried` that a default considers for a group of so many input channels, and
+// output channels of width x height pixels.
 struct BlockExtents {
-    int64_t channels, width, height;
+    int64_t inputs, outputs, width, height;
 };
-void try_blocks(Schedule &tried, const BlockExtents &output, const std::function<void()> &consider);
+void try_blocks(Schedule &tried, const BlockExtents &extents, const std::function<void()> &consider);
 
 // What a block stages between two barriers, in pixels, and how its threads sum over it.
 struct StagedChunk {

@@ -140,7 +140,7 @@ ModelledSchedule best_schedule(const StageGroup &group, const Target &target) {
     ModelledSchedule best{{"gpu_tiled", {}}};
     for (const Knob &knob : knobs(group, target)) best.schedule.knobs.emplace_back(knob.name, knob.low);
     Schedule tried = best.schedule;
-    try_blocks(tried, {group_channels(group.stage(0)), width, height}, [&] {
+    try_blocks(tried, {input_channels(group.stage(0)), group_channels(group.stage(0)), width, height}, [&] {
         const KernelRequest request{group, tried, target};
         if (conflict(request)) return;
         if (const double time = cycles(request); time < best.cycles) best = {tried, time};

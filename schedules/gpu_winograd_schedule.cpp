@@ -55,11 +55,12 @@ ModelledSchedule best_schedule(const StageGroup &group, const Target &target) {
     ModelledSchedule best{{"gpu_winograd", {}}};
     for (const Knob &knob : knobs(group, target)) best.schedule.knobs.emplace_back(knob.name, knob.low);
     Schedule tried = best.schedule;
+    const Stage &stage = group.stage(0);
     for (int64_t outputs = 2; outputs <= most_outputs; outputs++) {
         set_knob(tried, "outputs", outputs);
         if (winograd::transform_conflict(group, outputs)) continue;
         const winograd::Tiling tiles(group, outputs);
-        try_blocks(tried, {group_channels(group.stage(0)), tiles.x.tiles(), tiles.y.tiles()}, [&] {
+        try_blocks(tried, {input_channels(stage), group_channels(stage), tiles.x.tiles(), tiles.y.tiles()}, [&] {
             const KernelRequest request{group, tried, target};
             if (conflict(request)) return;
             if (const double time = cycles(request); time < best.cycles) best = {tried, time};

@@ -113,5 +113,21 @@ TEST(TransposedStages, TakeWhatFillsVectors) {
     EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 64] -> transposed(3, 4x4, stride=2, pad=1)"), "col2im");
 }
 
+// Whatever divides the input channels: a block of one thread takes a hundred times as long.
+TEST(GpuBlocks, HaveWholeWarps) {
+    for (const int channels : {16, 17, 18, 21, 24, 33, 255}) {
+        const auto layer = parse_layer("f32 nhwc[1, 56, 56, " + std::to_string(channels) + "] -> conv(64, 1x1)");
+        const Result<Plan> plan = make_plan(*layer, *parse_target("cuda-sm_80"));
+        ASSERT_TRUE(plan);
+        const Schedule &schedule = plan->groups.front().schedule;
+        EXPECT_EQ(schedule.algorithm, "gpu_tiled");
+        int64_t threads = 1;
+        for (const char *name : {"channel_threads", "column_threads", "row_threads", "split"}) {
+            threads *= schedule.knob(name).value_or(1);
+        }
+        EXPECT_GE(threads, 32) << print_schedule(schedule);
+    }
+}
+
 }  // namespace
 }  // namespace convc
