@@ -12,7 +12,6 @@
 // Columns of rows outside the input are zeros; of pixels outside, a select at the first and the last outputs of a row.
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"

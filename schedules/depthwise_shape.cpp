@@ -166,7 +166,6 @@ bool leaves_out_zeros(const StageGroup &group, const Target &target) {
     return uses_strip(group, target) && pads_with_zeros(group.stage(0)) && !group.stage(0).weights;
 }
 
-// Whether pixels fall into few sets of L1.
 bool shares_sets(const StageGroup &group) {
     constexpr int64_t bad_pitch = 512;
     const View input = activation_view(group.input(), 1, false);

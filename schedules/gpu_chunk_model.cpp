@@ -65,7 +65,7 @@ double passes_of_sums(const ChunkedBlock &block) {
 // What a thread executes, in multiply-adds.
 double instructions(const ChunkedBlock &block, const StagedChunk &staged, const std::optional<StagingCost> &computed) {
     constexpr double load = 4.8, pass_of_weights = 2.1, pass = 4.4, copy = 50, others = 200;
-    // A thread of 8 columns takes more than twice the time of one of 4; why is not known.
+    // A column more costs more than the one before it; why is not known.
     const double slower = 1 + 0.07 * number(std::max<int64_t>(block.columns - 4, 0));
     const double rows_of_taps = number(staged.taps / staged.row_taps), vectors = number(block.vectors());
     const double products = number(staged.taps * block.chunk * ChunkedBlock::vector * block.columns) * slower;

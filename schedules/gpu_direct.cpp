@@ -153,8 +153,7 @@ Schedule default_of_convolution(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const View output = grouped_output(group);
     const int64_t channels = group_channels(stage), width = modelled_extent(output, view_width);
-    int64_t vector = 4;
-    while (vector > 1 && (vector / 2 >= channels || (channels % vector != 0 && channels < 16))) vector /= 2;
+    const int64_t vector = channels_in_vector(channels);
     const int64_t columns = default_columns(group, target, vector);
     int64_t unroll = 1;
     for (const int64_t more : {2, 4}) {

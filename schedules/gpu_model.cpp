@@ -70,6 +70,12 @@ ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t
     return block;
 }
 
+int64_t channels_in_vector(int64_t channels) {
+    int64_t vector = 4;
+    while (vector > 1 && (vector / 2 >= channels || (channels % vector != 0 && channels < 16))) vector /= 2;
+    return vector;
+}
+
 bool channels_lie_densely(const View &activation) {
     const ViewDimension &channel = activation[view_channel], &group = activation[view_group];
     return (channel.extent > 1 ? channel : group).stride == 1 || activation[view_width].stride != 1;

@@ -38,6 +38,10 @@ struct ThreadBlock {
 // threads of a warp read and write neighbouring addresses.
 ThreadBlock thread_block(const ThreadBlock &pieces, bool channels_first, int64_t wanted);
 
+// Output channels that a thread computes as a vector: 4, which are a load of 16 bytes, or fewer where a group has so
+// few that vectors of 4 would be mostly padding.
+int64_t channels_in_vector(int64_t channels);
+
 // Whether channels of neighbouring pixels lie further apart than those of one pixel.
 bool channels_lie_densely(const View &activation);
 

@@ -1,7 +1,6 @@
 #include "schedules/gpu_tiled_schedule.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "schedules/gpu_model.h"
 #include "schedules/single_stage.h"

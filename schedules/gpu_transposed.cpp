@@ -87,8 +87,7 @@ Schedule default_schedule(const StageGroup &group, const Target &target) {
     const Stage &stage = group.stage(0);
     const View positions = positions_view(group);
     const int64_t channels = group_channels(stage), width = modelled_extent(positions, view_width);
-    int64_t vector = 4;
-    while (vector > 1 && (vector / 2 >= channels || (channels % vector != 0 && channels < 16))) vector /= 2;
+    const int64_t vector = channels_in_vector(channels);
     const auto enough = static_cast<double>(gpu_facts(target).multiprocessors * 256);
     const double outputs = modelled_outputs(grouped_output(group)) / static_cast<double>(vector);
     int64_t columns = 1;
