@@ -32,6 +32,7 @@
 
 #include "schedules/algorithms.h"
 #include "schedules/depthwise_schedule.h"
+#include "schedules/direct_schedule.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
 #include "schedules/padding.h"
@@ -81,6 +82,9 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &) {
 // Of many output channels an input channel, vectors of pixels would load each input once for every one of them.
 std::optional<std::string> reluctance(const StageGroup &group, const Target &target) {
     constexpr int64_t many = 8;
+    if (group.stage(0).groups == 1 && !group.stage(0).weights && direct::streams_faster_than_depthwise(group, target)) {
+        return "its tiles would store many outputs at once, which take longer than the products";
+    }
     if (vectors_of_channels(group, target) || group.stage(0).multiplier() < many) return std::nullopt;
     return "an input is loaded once for each of its many output channels";
 }

@@ -101,7 +101,7 @@ double scatter_cycles(const View &output, const Target &target) {
 int64_t bytes_between_pixels(const StageGroup &group) {
     const Stage &stage = group.stage(0);
     int64_t between = activation_view(group.input(), stage.groups, flattens(group))[view_width].stride;
-    if (copies_input(group)) between = stage.in_channels / stage.groups;
+    if (copies_input(group, false)) between = stage.in_channels / stage.groups;
     return between * stage_axis(stage, view_width).stride * static_cast<int64_t>(sizeof(float));
 }
 
@@ -122,12 +122,34 @@ double imbalance(const StageGroup &group, bool share_lines, int64_t columns, con
     return static_cast<double>(longest * threads) / static_cast<double>(tiles * others);
 }
 
+// Whether storing the outputs takes a good part of the time: none stay in L2 till the next call, and the weights of all
+// channels in L1. Then outputs are stored in the order of their addresses, channel tiles inside pixels (1x1 of 16 ->
+// 96 channels at 112 x 112, 4.8 MB: 0.61 of the time; 16 -> 256 0.73; 2.4 MB 1.00).
+bool streams_outputs(const StageGroup &group, const Target &target) {
+    const Stage &stage = group.stage(0);
+    if (!channels_last(group.output().layout)) return false;
+    const int64_t outputs = group.output().elements().value_or(0) * static_cast<int64_t>(sizeof(float));
+    return outputs > target.l2_bytes * planned_threads(target) &&
+           weight_bytes(stage) / stage.groups * 4 <= target.l1_bytes * 3;
+}
+
+// A tile of few accumulators stores few lines at once while the next one multiplies (3x3 of 3 -> 64 channels at 224 x
+// 224: 4 x 3 takes 0.94 of the time of 2 x 14, 4 x 4 0.98, 4 x 6 1.02; but 1 x 12 1.07 of that of 1 x 29).
+std::optional<RegisterTile> tile_that_streams(const StageGroup &group, const Target &target) {
+    constexpr RegisterTile tile{4, 3}, usual{4, 6};
+    if (!streams_outputs(group, target) || !fits_registers(usual, target)) return std::nullopt;
+    const bool whole = group_channels(group.stage(0)) % (tile.vectors * target.vector_lanes()) == 0;
+    if (!whole || grouped_output(group)[view_width].extent < tile.columns) return std::nullopt;
+    return tile;
+}
+
 // A narrower tile where that leaves out far more taps: 33 columns under dilation 18 in tiles of 3, not of 11 (6.3
 // to 5.4 ms for 512 -> 256 channels), or divides better between the threads: 196 pixels in 14 tiles of 14, not 7 of 28.
 RegisterTile tile_of_channels(const StageGroup &group, bool share_lines, const Target &target) {
     constexpr double least_gain = 0.93;
     const int64_t channels = group_channels(group.stage(0)), width = grouped_output(group)[view_width].extent;
     const int64_t between = bytes_between_pixels(group);
+    if (const auto tile = tile_that_streams(group, target)) return *tile;
     RegisterTile best = best_register_tile(channels, width, target, 1, 6, between);
     const auto cycles = [&](const RegisterTile &tile) {
         return tile_cycles(tile, channels, width, 1, target) * share_of_taps(group, view_width, tile.columns) *
@@ -143,6 +165,16 @@ RegisterTile tile_of_channels(const StageGroup &group, bool share_lines, const T
     return best;
 }
 
+// What a group's channels of a pixel take of a cache. Where pixels lie whole pages apart, they share its sets with what
+// lies between them (3x3 stride 2 of 16 groups of 64 channels at 28 x 28, by pixels: 1.65 to 1.48 ms).
+int64_t bytes_of_pixel(const StageGroup &group, bool pixel_vectors) {
+    constexpr int64_t page = 4096;
+    const Stage &stage = group.stage(0);
+    const int64_t between = activation_view(group.input(), stage.groups, false)[view_width].stride * 4;
+    const bool in_place = !copies_input(group, pixel_vectors) && channels_last(group.input().layout);
+    return in_place && between % page == 0 ? between : stage.in_channels / stage.groups * 4;
+}
+
 // Whether all channels of a pixel tile come before the next pixels. A panel of weights that stays in L2 is read once
 // and the pixels stream past it; else the other way round. So do pixels that do not stay where all weights would: with
 // stride 2, 128 channels at 56 x 56, 1.13 to 1.00 ms. (A 1x1 layer reads its pixels in their order, which costs
@@ -150,14 +182,15 @@ RegisterTile tile_of_channels(const StageGroup &group, bool share_lines, const T
 bool prefers_pixels_outside(const StageGroup &group, const Schedule &schedule, int64_t tiles, const Target &target) {
     const Stage &stage = group.stage(0);
     const bool of_pixels = has_pixel_vectors(schedule);
+    if (streams_outputs(group, target)) return true;
     const double share = share_of_tile_taps(group, of_pixels ? 1 : *schedule.knob("columns"), 1);
     const int64_t panel = weight_bytes(stage) / stage.groups / tiles;
     if (share * static_cast<double>(panel) > 0.5 * static_cast<double>(target.l2_bytes)) return true;
     const int64_t channel_parts = *schedule.knob("channel_parts"), parts = *schedule.knob("parts");
     const int64_t weights = weight_bytes(stage) / stage.groups / channel_parts;
     const View input = activation_view(group.input(), stage.groups, false);
-    const int64_t pixels = input[view_channel].extent * input[view_width].extent * input[view_height].extent *
-                           input[view_depth].extent * 4 / parts;
+    const int64_t pixels = bytes_of_pixel(group, of_pixels) * input[view_width].extent * input[view_height].extent *
+                           input[view_depth].extent / parts;
     return stage.kernel_volume() > 1 && tiles > channel_parts && weights * 5 < target.l2_bytes * 3 &&
            pixels * 5 > target.l2_bytes * 3;
 }
@@ -228,13 +261,14 @@ double cycles_of_sums(const KernelRequest &request) {
 
 // Of one thread, for the strips that the tasks copy, and for weights that do not stay in L2 and that every part of the
 // pixels reads.
-double cycles_of_parts(const StageGroup &group, int64_t parts, int64_t channel_parts, const Target &target) {
+double cycles_of_parts(const StageGroup &group, bool pixel_vectors, int64_t parts, int64_t channel_parts,
+                       const Target &target) {
     // Of groups that do not fill a vector, each has vectors of its own (3x3 of 8 groups of 8 at 28 x 28).
     constexpr double whole_vector = 2, part_of_vector = 16;
     const Stage &stage = group.stage(0);
     const bool whole = stage.groups == 1 || stage.in_channels / stage.groups >= target.vector_lanes();
     double cycles = 0;
-    if (copies_input(group)) {
+    if (copies_input(group, pixel_vectors)) {
         const double copies =
             static_cast<double>(parts * channel_parts * modelled_extent(grouped_output(group), view_batch));
         cycles += (whole ? whole_vector : part_of_vector) * copies *
@@ -251,6 +285,7 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     Schedule schedule = schedule_of_tile;
     const KernelRequest request{group, schedule, target};
     const int64_t tiles = channel_tiles(request);
+    const bool of_pixels = has_pixel_vectors(schedule);
 
     // Where the weights are the big operand, each core takes a share of them; else a share of the rows.
     int64_t channel_parts = 1;
@@ -258,12 +293,13 @@ Schedule default_of_convolution(const StageGroup &group, bool share_lines, const
     if (divides_channels(group) && whole_tiles) {
         const int64_t wanted =
             fine_parts(tiles, stage.groups * modelled_extent(output, view_batch), cycles_of_sums(request), target,
-                       [&](int64_t cut) { return cycles_of_parts(group, 1, cut, target); });
+                       [&](int64_t cut) { return cycles_of_parts(group, of_pixels, 1, cut, target); });
         for (int64_t parts = 1; parts <= wanted; parts++) channel_parts = tiles % parts == 0 ? parts : channel_parts;
     }
     const int64_t others = modelled_extent(output, view_batch) * channel_parts * (share_lines ? 1 : stage.groups);
-    const int64_t parts = fine_parts(pieces(output, pixel_tile(request)), others, cycles_of_sums(request), target,
-                                     [&](int64_t cut) { return cycles_of_parts(group, cut, channel_parts, target); });
+    const int64_t parts =
+        fine_parts(pieces(output, pixel_tile(request)), others, cycles_of_sums(request), target,
+                   [&](int64_t cut) { return cycles_of_parts(group, of_pixels, cut, channel_parts, target); });
 
     schedule.knobs.emplace_back("parts", parts);
     schedule.knobs.emplace_back("channel_parts", channel_parts);
@@ -304,8 +340,13 @@ bool in_tiles(const StageGroup &group) {
     return has_runtime_space(grouped_output(group));
 }
 
-bool copies_input(const StageGroup &group) {
-    return has_padding(group.stage(0)) || in_tiles(group);
+bool copies_input(const StageGroup &group, bool pixel_vectors) {
+    const Stage &stage = group.stage(0);
+    return in_tiles(group) || (has_padding(stage) && (pixel_vectors || !pads_with_zeros(stage)));
+}
+
+bool copies_input(const KernelRequest &request) {
+    return copies_input(request.group, has_pixel_vectors(request.schedule));
 }
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &target) {
@@ -336,7 +377,7 @@ std::optional<Conflict> conflict(const KernelRequest &whole) {
     if (stage.in_channels / stage.groups % *schedule.knob("unroll") != 0) {
         return Conflict{ConflictKind::division, "unroll does not divide the input channels of a group"};
     }
-    if (!copies_input(request.group)) return std::nullopt;
+    if (!copies_input(request)) return std::nullopt;
     const int64_t channels = stage.in_channels / stage.groups;
     if (in_tiles(request.group)) {
         const int64_t columns = *schedule.knob("row_tiles") * pixel_tile(request);
@@ -345,6 +386,10 @@ std::optional<Conflict> conflict(const KernelRequest &whole) {
     return conflict_of(
         ConflictKind::memory,
         strip_refusal(stage, outputs_of_part(grouped_output(request.group), *schedule.knob("parts")), channels));
+}
+
+bool streams_faster_than_depthwise(const StageGroup &group, const Target &target) {
+    return tile_that_streams(group, target).has_value();
 }
 
 bool stored_groups_share_lines(const StageGroup &whole) {

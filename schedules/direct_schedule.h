@@ -18,7 +18,12 @@ int64_t channel_tiles(const KernelRequest &request);  // of a group
 bool in_tiles(const StageGroup &group);
 
 // Whether a task reads its input through a strip with the border around it.
-bool copies_input(const StageGroup &group);
+bool copies_input(const StageGroup &group, bool pixel_vectors);
+bool copies_input(const KernelRequest &request);
+
+// Of one input channel, whether more time goes into storing outputs than `depthwise` saves (espcn's 5x5 of 1 -> 64
+// channels at 224 x 224: 0.96 of its time; 3x3 at 572 x 572: 0.93).
+bool streams_faster_than_depthwise(const StageGroup &group, const Target &target);
 
 // As single_stage.h has it; a shuffle behind the convolution sends a group's channels to every line (3x3 of 8 groups
 // and a shuffle at 28 x 28, with the convolution behind them: 0.15 to 0.38 ms, as the threads happened to meet).

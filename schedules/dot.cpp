@@ -180,20 +180,21 @@ public:
         const Axis ax = stage_axis(stage(), view_width), ay = stage_axis(stage(), view_height),
                    az = stage_axis(stage(), view_depth);
         placed_ = placements(false);
-        source_ = copies_input() ? with_border(x(), stage(), placed_) : Func(x());
+        source_ = copies_input() ? with_border(x(), stage(), placed_) : in_place(x(), placed_);
         const int at_a_time = lanes_ * vectors;
         r_ = RDom(0, size(input_channels(stage())) / at_a_time, 0, size(ax.kernel), 0, size(ay.kernel), 0,
                   size(az.kernel), "r");
-        const Expr ix = position(v_.x, r_[1], ax), iy = inside_rows(v_.y, r_[2], ay, placed_[1]),
-                   iz = inside_rows(v_.z, r_[3], az, placed_[2]);
-        const bool guarded = !copies_input() && is_padded(ax);
-        const Expr column = guarded ? Halide::clamp(Halide::likely(ix), 0, placed_[0].extent - 1) : ix;
-        const Expr product = parameter(Parameter::Role::weight)(u_, r_[0], r_[1], r_[2], r_[3], v_.c, v_.g) *
-                             source_(r_[0] * at_a_time + u_, v_.g, column, iy, iz, v_.n);
-        // The select is round the product: NaN or infinity times padding contributes nothing.
-        const Expr inside = Halide::likely(ix >= 0 && ix < placed_[0].extent);
+        const Expr ix = under_tap(v_.x, r_[1], ax), iy = under_tap(v_.y, r_[2], ay), iz = under_tap(v_.z, r_[3], az);
+        Expr product = parameter(Parameter::Role::weight)(u_, r_[0], r_[1], r_[2], r_[3], v_.c, v_.g) *
+                       source_(r_[0] * at_a_time + u_, v_.g, ix, iy, iz, v_.n);
+        if (!copies_input()) {
+            if (placed_[1].padded) r_.where(within(iy, placed_[1]));
+            if (placed_[2].padded) r_.where(within(iz, placed_[2]));
+            // The select is round the product: NaN or infinity times padding contributes nothing.
+            if (placed_[0].padded) product = Halide::select(within(ix, placed_[0]), Halide::likely(product), 0.0f);
+        }
         partial_(u_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = 0.0f;
-        partial_(u_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += guarded ? Halide::select(inside, product, 0.0f) : product;
+        partial_(u_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += product;
         lane_ = RDom(0, lanes_, "lane");
         Expr lane_sum = partial_(lane_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
         for (int i = 1; i < vectors; i++) lane_sum += partial_(i * lanes_ + lane_, v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
@@ -224,19 +225,6 @@ private:
 
     bool copies_input() const { return has_padding(stage()) && !pads_with_zeros(stage()); }
 
-    // In the source, which is in padded coordinates where it is a strip.
-    Expr position(const Var &at, const Expr &tap, const Axis &axis) const {
-        return under_tap(at, tap, axis) - (copies_input() ? 0 : size(axis.pad_before));
-    }
-
-    // A tap's row (or plane), restricted to those inside the input.
-    Expr inside_rows(const Var &at, const Expr &tap, const Axis &axis, const Placement &placed) {
-        const Expr row = position(at, tap, axis);
-        if (copies_input() || !is_padded(axis)) return row;
-        r_.where(row >= 0 && row < placed.extent);
-        return Halide::clamp(row, 0, placed.extent - 1);
-    }
-
     // Cuts the output into tasks and register tiles; returns the loop in which one tile is computed.
     Var schedule_output(const Var &task) {
         Var co("co"), ci("ci"), xo("xo"), xi("xi"), part("part");
@@ -246,7 +234,7 @@ private:
         y.split(v_.x, xo, xi, columns, TailStrategy::ShiftInwards);
         make_tasks(y, {ci, xi, co, xo, v_.y, v_.z}, task_loops({part}, v_.g, v_.n, groups_share_lines(request().group)),
                    task);
-        y.unroll(ci).unroll(xi).never_partition({co, v_.y, v_.z, task});
+        y.unroll(ci).unroll(xi).never_partition({co, xo, v_.y, v_.z, task});
         return co;
     }
 

@@ -87,6 +87,17 @@ Func with_border(Func input, const Stage &stage, const Placements &placements) {
     return bordered;
 }
 
+Func in_place(const Func &input, const Placements &placements) {
+    const auto clamped = [](const Expr &at, const Placement &placed) {
+        return placed.padded ? Halide::clamp(at - placed.before, 0, placed.extent - 1) : at;
+    };
+    Var c("c"), g("g"), x("x"), y("y"), z("z"), n("n");
+    const Expr column = placements[0].padded ? clamped(Halide::likely(x), placements[0]) : Expr(x);
+    Func inside("inside");
+    inside(c, g, x, y, z, n) = input(c, g, column, clamped(y, placements[1]), clamped(z, placements[2]), n);
+    return inside;
+}
+
 bool may_fill_border(const Stage &stage) {
     return stage.pad_mode == PadMode::zeros || stage.pad_mode == PadMode::constant;
 }

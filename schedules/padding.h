@@ -38,6 +38,11 @@ Halide::Expr padding_before(const Axis &axis, const Halide::Expr &extent);
 // padded element.
 Halide::Func with_border(Halide::Func input, const Stage &stage, const Placements &placements);
 
+// The input where it lies, in padded coordinates, for padding of zeros: of a position in the border it gives some
+// element inside. Rows and planes there are left out by their taps (reaches_input()), columns by a select round the
+// product, whose other side is likely(), so that Halide cuts the loop over taps where that begins to hold.
+Halide::Func in_place(const Halide::Func &input, const Placements &placements);
+
 // A plane of pixels that lie side by side, in padded coordinates. A select for each pixel, as with_border() has, makes
 // vectors of addresses of the first and the last of a row, which are all of a short one; here rows are stored with the
 // border between them, which is that behind one and before the next (28 x 28: 0.87 of the time of a plane that is
