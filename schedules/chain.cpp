@@ -126,9 +126,10 @@ std::vector<std::string> notes(const KernelRequest &request) {
                                   shape.link(i).groups * shape.link(i).channels,
                                   static_cast<double>(shape.strip_bytes(i)) / 1024));
     }
-    all.push_back(fmt::format("{} tasks, {:.0f} KB of workspace for those at once; one stage after the other {:.0f} KB",
-                              shape.tasks(), static_cast<double>(shape.workspace_bytes()) / 1024,
-                              static_cast<double>(sequence_workspace_bytes(request.group)) / 1024));
+    all.push_back(
+        fmt::format("{} tasks, {:.0f} KB of workspace for those at once; whole tensors between stages {:.0f} KB",
+                    shape.tasks(), static_cast<double>(shape.workspace_bytes()) / 1024,
+                    static_cast<double>(sequence_workspace_bytes(request.group)) / 1024));
     return all;
 }
 
@@ -444,14 +445,15 @@ private:
         return xo;
     }
 
-    // All channels of a tile of pixels, then the next. (All pixels of a vector of channels first reads a strip once
-    // into L1, not three times, and takes 3 to 10 % longer all the same.)
+    // All channels of a tile of pixels, down the strip, then the next tile: the rows that its taps share stay in L1,
+    // where rows of 14 KB would not (32 channels at 112 x 112: 0.965 of the time). (All pixels of a vector of channels
+    // first reads a strip once into L1 too, and takes 3 to 10 % longer all the same.)
     Var schedule_depthwise_tiles(int i, Func func, const std::vector<Var> &outer) {
         Var co("co"), ci("ci"), xo("xo"), xi("xi");
         const bool is_ring = i == shape_->ring() && i > 0;
         func.split(v_.c, co, ci, as_int(shape_->channel_tile(i)), TailStrategy::ShiftInwards);
         func.split(v_.x, xo, xi, as_int(shape_->columns(i)), TailStrategy::ShiftInwards);
-        std::vector<Halide::VarOrRVar> order{ci, xi, co, xo, v_.y, v_.g};
+        std::vector<Halide::VarOrRVar> order{ci, xi, co, v_.y, xo, v_.g};
         if (is_ring) order = {ci, xi, xo, co, v_.g, v_.y};
         order.insert(order.end(), outer.begin(), outer.end());
         func.reorder(order);

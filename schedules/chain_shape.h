@@ -98,7 +98,7 @@ private:
 double stage_work(const Stage &stage);                      // multiply-adds
 double chain_work(const StageGroup &group);                 // of all links, each once
 int64_t intermediate_bytes(const StageGroup &group);        // of the tensors between links
-int64_t sequence_workspace_bytes(const StageGroup &group);  // one kernel a link: what that takes at least
+int64_t sequence_workspace_bytes(const StageGroup &group);  // one kernel a link, inputs copied into borders
 int64_t extent_along(const TensorType &type, ViewAxis axis);
 
 }  // namespace convc
