@@ -53,8 +53,8 @@ TEST(FineParts, StopBeforeTheyCost) {
 
 // A task's part of the workspace is used again by the next task of its thread.
 TEST(FineParts, TakeNoMoreWorkspaceThanThereAreThreads) {
-    const auto workspace = [](int threads, int parts) {
-        const std::string line = "f32 nhwc[1, 64, 64, 16] -> conv(16, 3x3, stride=2, pad=1)";
+    const auto workspace = [](int threads, int parts, const std::string &pad_mode = "reflect") {
+        const std::string line = "f32 nhwc[1, 64, 64, 16] -> conv(16, 3x3, stride=2, pad=1, pad_mode=" + pad_mode + ")";
         const std::string schedule = "direct(vectors=1, columns=8, parts=" + std::to_string(parts) +
                                      ", channel_parts=1, pixels_outside=0, unroll=1)";
         const Result<Target> target = parse_target("x86-64-linux-avx2-fma " + std::to_string(threads) + "t");
@@ -68,6 +68,7 @@ TEST(FineParts, TakeNoMoreWorkspaceThanThereAreThreads) {
     EXPECT_EQ(workspace(2, 8), 2 * one);
     EXPECT_EQ(workspace(8, 8), 8 * one);
     EXPECT_EQ(workspace(16, 8), 8 * one);
+    EXPECT_EQ(workspace(8, 8, "zeros"), 0u) << "zeros are not copied";
 }
 
 TEST(WaitingForL3, IsWhatComputingDoesNotHideWhereL3IsSlow) {

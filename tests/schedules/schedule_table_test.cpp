@@ -162,6 +162,42 @@ TEST(ScheduleTable, AChainOfPlanesHasToSaveMoreThanItScatters) {
     EXPECT_EQ(kernels("f32 nchw[1, 24, 56, 56] -> conv(288, 1x1) -> depthwise(3x3) -> conv(24, 1x1)"), 1);
 }
 
+// Outputs that do not stay in L2 are stored in the order of their addresses, by tiles of few accumulators; so they are
+// where there is one input channel, which is depthwise's otherwise.
+TEST(ScheduleTable, OutputsThatLeaveTheCacheAreStoredInTheirOrder) {
+    const auto schedule = [](const std::string &line) {
+        const Result<Plan> plan = make_plan(layer_of(line), *parse_target("x86-64-linux-avx512 sapphirerapids 2t"));
+        return plan ? plan->schedules().front() : Schedule{};
+    };
+    EXPECT_EQ(schedule("f32 nhwc[1, 112, 112, 16] -> conv(96, 1x1)").knob("pixels_outside"), 1);
+    EXPECT_EQ(schedule("f32 nhwc[1, 56, 56, 16] -> conv(96, 1x1)").knob("pixels_outside"), 0);
+    EXPECT_EQ(schedule("f32 nhwc[1, 112, 112, 256] -> conv(96, 1x1)").knob("pixels_outside"), 0);  // weights leave L1
+    EXPECT_EQ(schedule("f32 nhwc[1, 224, 224, 3] -> conv(64, 3x3, pad=1)").knob("columns"), 3);
+    EXPECT_EQ(schedule("f32 nhwc[1, 224, 224, 1] -> conv(64, 5x5, pad=2)").algorithm, "direct");
+    EXPECT_EQ(schedule("f32 nhwc[1, 56, 56, 1] -> conv(64, 5x5, pad=2)").algorithm, "depthwise");
+}
+
+// 64 channels of 1024, in place: 256 bytes of each page, in few sets of L2, which 784 pages do not share.
+TEST(ScheduleTable, PixelsThatArePagesApartAreReadOnce) {
+    const auto outside = [](const std::string &line) {
+        const Result<Plan> plan = make_plan(layer_of(line), *parse_target("x86-64-linux-avx512 sapphirerapids 2t"));
+        return plan ? plan->schedules().front().knob("pixels_outside") : std::nullopt;
+    };
+    EXPECT_EQ(outside("f32 nhwc[1, 28, 28, 1024] -> conv(1024, 3x3, stride=2, pad=1, groups=16)"), 1);
+    EXPECT_EQ(outside("f32 nhwc[1, 28, 28, 1040] -> conv(1024, 3x3, stride=2, pad=1, groups=16)"), 0);
+}
+
+// A chain computes nothing twice on one thread, but Winograd saves more on the second convolution: the first one folds
+// the shuffle in.
+TEST(ScheduleTable, AConvolutionBehindAShuffleMayBeWorthMoreAlone) {
+    const std::string grouped = "conv(128, 3x3, pad=1, groups=8)";
+    const Layer layer = layer_of("f32 nhwc[1, 28, 28, 64] -> " + grouped + " -> shuffle(8) -> " + grouped);
+    const Result<Plan> plan = make_plan(layer, *parse_target("x86-64-linux-avx512 sapphirerapids 1t"));
+    ASSERT_TRUE(plan) << plan.error().message;
+    ASSERT_EQ(plan->schedules().size(), 2);
+    EXPECT_EQ(plan->schedules()[1].algorithm, "winograd");
+}
+
 TEST(ScheduleTable, ARefusedLayerSaysWhatEachAlgorithmSaid) {
     const Result<Plan> plan =
         make_plan(layer_of("f32 nhwc[1, 46341, 46341, 1] -> conv(1, 1x1, stride=22999)"), Target{});
