@@ -7,6 +7,7 @@ namespace convc {
 
 Algorithm chain_algorithm();
 Algorithm col2im_algorithm();
+Algorithm dilated_depthwise_algorithm();
 Algorithm depthwise_algorithm();
 Algorithm direct_algorithm();
 Algorithm dot_algorithm();

@@ -7,11 +7,11 @@
 namespace convc {
 
 std::span<const Algorithm> schedule_table() {
-    static const std::array<Algorithm, 15> table{
-        chain_algorithm(),      depthwise_algorithm(),   dot_algorithm(),           col2im_algorithm(),
-        winograd_algorithm(),   grouped_algorithm(),     direct_algorithm(),        shuffle_algorithm(),
-        transposed_algorithm(), gpu_chain_algorithm(),   gpu_winograd_algorithm(),  gpu_tiled_algorithm(),
-        gpu_direct_algorithm(), gpu_shuffle_algorithm(), gpu_transposed_algorithm()};
+    static const std::array<Algorithm, 16> table{
+        chain_algorithm(),     dilated_depthwise_algorithm(), depthwise_algorithm(),   dot_algorithm(),
+        col2im_algorithm(),    winograd_algorithm(),          grouped_algorithm(),     direct_algorithm(),
+        shuffle_algorithm(),   transposed_algorithm(),        gpu_chain_algorithm(),   gpu_winograd_algorithm(),
+        gpu_tiled_algorithm(), gpu_direct_algorithm(),        gpu_shuffle_algorithm(), gpu_transposed_algorithm()};
     return table;
 }
 

@@ -40,6 +40,9 @@ LayerBuilder three_axes(int64_t height, int64_t width) {
 LayerBuilder depthwise(int64_t height, int64_t width) {
     return LayerBuilder(test::nhwc(1, height, width, 19)).depthwise(square(3, 1, 1));
 }
+LayerBuilder depthwise_dilated(int64_t height, int64_t width) {
+    return LayerBuilder(test::nhwc(1, height, width, 20)).depthwise({line(3, 1, 3, 3)[0], line(2, 1, 4, 4)[0]});
+}
 LayerBuilder depthwise_channels_first(int64_t height, int64_t width) {
     return LayerBuilder(tensor(Layout::nchw, 1, {height, 2 * width - 1}, 3))
         .depthwise({line(5, 1, 2)[0], line(3, 2, 1)[0]});
@@ -113,6 +116,7 @@ const std::vector<Specimen> &specimens() {
                                            {"AlongOneAxis", along_one_axis},
                                            {"ThreeAxes", three_axes},
                                            {"Depthwise", depthwise},
+                                           {"DepthwiseDilated", depthwise_dilated},
                                            {"DepthwiseChannelsFirst", depthwise_channels_first},
                                            {"WideKernelChannelsFirst", wide_kernel_channels_first},
                                            {"Multiplied", multiplied},

@@ -114,6 +114,18 @@ TEST(TransposedStages, TakeWhatFillsVectors) {
     EXPECT_EQ(algorithm("f32 nhwc[1, 32, 32, 64] -> transposed(3, 4x4, stride=2, pad=1)"), "col2im");
 }
 
+// Few pixels a phase, all in registers: dilations at least a third or so of the image.
+TEST(Depthwise, UnderALongDilationTakesAPhaseAtATime) {
+    const auto algorithm = [](const std::string &line) {
+        const Result<Plan> plan = make_plan(*parse_layer(line), *parse_target("x86-64-linux-avx512 2t"));
+        return plan ? plan->schedules().front().algorithm : plan.error().message;
+    };
+    EXPECT_EQ(algorithm("f32 nhwc[1, 33, 33, 256] -> depthwise(3x3, pad=12, dilation=12)"), "dilated_depthwise");
+    EXPECT_EQ(algorithm("f32 nhwc[1, 65, 65, 256] -> depthwise(3x3, pad=6, dilation=6)"), "depthwise") << "too many";
+    EXPECT_EQ(algorithm("f32 nhwc[1, 33, 33, 12] -> depthwise(3x3, pad=12, dilation=12)"), "depthwise") << "few lanes";
+    EXPECT_EQ(algorithm("f32 nhwc[1, 14, 14, 64] -> depthwise(7x7, pad=9, dilation=3)"), "depthwise") << "long sums";
+}
+
 // Whatever divides the input channels: a block of one thread takes a hundred times as long.
 TEST(GpuBlocks, HaveWholeWarps) {
     for (const int channels : {16, 17, 18, 21, 24, 33, 255}) {
