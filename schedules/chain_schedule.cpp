@@ -199,10 +199,12 @@ std::optional<std::string> chain_reluctance(const StageGroup &group, const Targe
         return i >= 0 && i < group.count && group.stage(i).kind == StageKind::shuffle;
     };
     for (int i = 0; i < group.count; i++) {
-        // A shuffle that winograd would leave as a pass of its own: a convolution before it folds it in, depthwise not
-        // (3x3 of 8 groups on both sides of a shuffle, one thread: a chain takes 1.31 times as long).
-        if (is_shuffle(i + 1) || (is_shuffle(i - 1) && is_depthwise(group.stage(i - 2)))) continue;
-        saved_apart += winograd::saved_work({group.layer, group.first + i, 1}, target);
+        // A shuffle beside it would be a pass of its own (3x3 of 8 groups on both sides of a shuffle, one thread: a
+        // chain takes 1.31 times as long).
+        const bool shuffled = is_shuffle(i - 1) || is_shuffle(i + 1);
+        const auto elements = static_cast<double>(shuffled ? group.stage(i).output.elements().value_or(0) : 0);
+        const double saved = winograd::saved_work({group.layer, group.first + i, 1}, target);
+        saved_apart += std::max(saved - shuffling_work(elements, target), 0.0);
     }
     const KernelRequest request{group, schedule_of_parts(group, target, false), target};
     const double saved = saved_work(request) - ChainShape(request).repeated_work();

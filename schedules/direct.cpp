@@ -299,7 +299,7 @@ Algorithm direct_algorithm() {
             arguments,
             fold_notes,
             2,
-            nullptr,
+            direct::reluctance,
             direct::time,
             direct::worthwhile,
             direct::cycles};

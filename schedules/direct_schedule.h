@@ -33,6 +33,7 @@ bool stored_groups_share_lines(const StageGroup &whole);
 std::vector<Knob> knobs(const StageGroup &whole, const Target &target);
 std::optional<Conflict> conflict(const KernelRequest &whole);
 Schedule default_schedule(const StageGroup &whole, const Target &target);
+std::optional<std::string> reluctance(const StageGroup &whole, const Target &target);
 double time(const StageGroup &whole, const Target &target);
 std::vector<int64_t> worthwhile(const KernelRequest &so_far, const Knob &knob);
 double cycles(const KernelRequest &whole);

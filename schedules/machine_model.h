@@ -39,6 +39,9 @@ double output_cycles(const Target &target);
 // Cycles for weights that each of so many parts reads again; none where a cache of `cache_bytes` keeps them.
 double reading_again_cycles(int64_t weight_bytes, int64_t parts, int64_t cache_bytes);
 
+// Multiply-adds that a thread could do while all of them shuffle the channels of so many elements, in a kernel of its own.
+double shuffling_work(double elements, const Target &target);
+
 // What a thread waits for so many bytes from L3 beyond the `cycles` that it computes meanwhile, on CPUs whose L3 is
 // known to be slow.
 double waiting_for_l3(double bytes, double cycles, const Target &target);
