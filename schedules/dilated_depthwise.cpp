@@ -10,6 +10,8 @@
 //
 // The last pixels of a row or column, whose phases are shorter by one, are guarded; Halide cuts the loops over phases
 // in two, so that each guard is a constant.
+#include <algorithm>
+
 #include "schedules/algorithms.h"
 #include "schedules/group_generator.h"
 #include "schedules/machine_model.h"
@@ -29,10 +31,13 @@ using Halide::Var;
 
 constexpr int64_t most_products = 1024;  // in a loop body; 400 take 0.7 s in all
 
-// Outputs of the longest phase along an axis.
+// Phases that have outputs, and outputs of the longest one, along an axis.
+int64_t phases(const StageGroup &group, ViewAxis along) {
+    return std::min<int64_t>(stage_axis(group.stage(0), along).dilation, grouped_output(group)[along].extent);
+}
 int64_t phase_outputs(const StageGroup &group, ViewAxis along) {
-    const Axis axis = stage_axis(group.stage(0), along);
-    return (grouped_output(group)[along].extent + axis.dilation - 1) / axis.dilation;
+    const int64_t of_axis = phases(group, along);
+    return (grouped_output(group)[along].extent + of_axis - 1) / of_axis;
 }
 
 std::optional<std::string> refusal(const StageGroup &group, const Target &target) {
@@ -43,10 +48,10 @@ std::optional<std::string> refusal(const StageGroup &group, const Target &target
     if (stage.weights) return "takes no constant weights";
     if (!channels_last(group.input().layout) || !channels_last(group.output().layout)) return "needs channels last";
     if (has_runtime_space(grouped_output(group))) return "needs extents that are known";
-    const Axis x = stage_axis(stage, view_width), y = stage_axis(stage, view_height);
+    const Axis x = stage_axis(stage, view_width), y = stage_axis(stage, view_height), z = stage_axis(stage, view_depth);
+    if (z.kernel != 1 || z.stride != 1 || is_padded(z)) return "needs a kernel in two dimensions";
     if (x.dilation < 2 || y.dilation < 2) return "needs a dilation along width and height";
     if (x.stride != 1 || y.stride != 1) return "needs stride 1 along width and height";
-    if (stage_axis(stage, view_depth).kernel != 1) return "needs a kernel in two dimensions";
     if (has_padding(stage) && !pads_with_zeros(stage)) return "needs padding of zeros";
     const RegisterTile tile{1, phase_outputs(group, view_width) * phase_outputs(group, view_height)};
     if (!fits_registers(tile, target)) return "a phase has more outputs than there are registers";
@@ -65,8 +70,7 @@ std::optional<std::string> reluctance(const StageGroup &group, const Target &tar
 // ---- knobs
 
 std::vector<Knob> knobs(const StageGroup &group, const Target &) {
-    return {{"parts", "parallel parts of the phases along the height", 1,
-             stage_axis(group.stage(0), view_height).dilation}};
+    return {{"parts", "parallel parts of the phases along the height", 1, phases(group, view_height)}};
 }
 
 std::optional<Conflict> conflict(const KernelRequest &) {
@@ -80,17 +84,15 @@ double cycles_of_one_thread(const StageGroup &group, const Target &target) {
 }
 
 Schedule default_schedule(const StageGroup &group, const Target &target) {
-    const int64_t phases = stage_axis(group.stage(0), view_height).dilation;
-    const int64_t parts = fine_parts(phases, modelled_extent(grouped_output(group), view_batch),
+    const int64_t parts = fine_parts(phases(group, view_height), modelled_extent(grouped_output(group), view_batch),
                                      cycles_of_one_thread(group, target), target);
     return {"dilated_depthwise", {{"parts", parts}}};
 }
 
 double cycles(const KernelRequest &request) {
     const StageGroup &group = request.group;
-    const double share =
-        share_of_slowest(stage_axis(group.stage(0), view_height).dilation, *request.schedule.knob("parts"),
-                         modelled_extent(grouped_output(group), view_batch), request.target);
+    const double share = share_of_slowest(phases(group, view_height), *request.schedule.knob("parts"),
+                                          modelled_extent(grouped_output(group), view_batch), request.target);
     return cycles_of_one_thread(group, request.target) * share;
 }
 
@@ -129,15 +131,14 @@ public:
 
     void schedule() {
         Var co("co"), ci("ci"), part("part"), task("task");
-        const int dx = size(stage_axis(stage(), view_width).dilation),
-                  dy = size(stage_axis(stage(), view_height).dilation);
+        const int across = size(phases(request().group, view_width)), down = size(phases(request().group, view_height));
         const Plane in_phase{Var("qx"), Var("qy")}, of_phase{Var("px"), Var("py")};
         Func y = output();
         const bool shifts = stage().out_channels >= lanes();  // the last vector inwards
         y.split(v_.c, co, ci, lanes(), shifts ? TailStrategy::ShiftInwards : TailStrategy::GuardWithIf);
-        y.split(v_.x, in_phase.x, of_phase.x, dx, TailStrategy::GuardWithIf);
-        y.split(v_.y, in_phase.y, of_phase.y, dy, TailStrategy::GuardWithIf);
-        split_evenly(y, of_phase.y, dy, 1, parts, part);
+        y.split(v_.x, in_phase.x, of_phase.x, across, TailStrategy::GuardWithIf);
+        y.split(v_.y, in_phase.y, of_phase.y, down, TailStrategy::GuardWithIf);
+        split_evenly(y, of_phase.y, down, 1, parts, part);
         make_tasks(y, {ci, in_phase.x, in_phase.y, co, of_phase.x, of_phase.y, v_.z}, {part, v_.g, v_.n}, task);
         y.vectorize(ci).unroll(in_phase.x).unroll(in_phase.y).never_partition({co, v_.z, task});
     }

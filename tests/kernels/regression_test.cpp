@@ -55,6 +55,9 @@ const std::vector<Case> cases{
     {"LargePlanesInPlaceWithABorderBehind",
      "f32 nchw[1, 2, 95, 101] -> depthwise(3x4, stride=2, pad=[0:1, 0:3], multiplier=2)"},
     {"LargePlanesInPlaceUnderDilation", "f32 nchw[1, 2, 90, 130] -> depthwise(3x3, stride=2, pad=3, dilation=3)"},
+    {"DilatedPlanesUnderPaddingAlongTheDepth",
+     "f32 ndhwc[1, 3, 9, 9, 16] -> depthwise(1x3x3, stride=2x1x1, pad=1x4x4, dilation=1x4x4)"},
+    {"ADilationLongerThanTheImage", "f32 nhwc[1, 5, 7, 33] -> depthwise(3x3, pad=9, dilation=9) + bias"},
     {"LargePlanesInPlaceOfThreeAxes", "f32 ncdhw[1, 2, 3, 96, 99] -> depthwise(3x3x3, stride=1x2x2, pad=1)"},
 };
 

@@ -124,6 +124,9 @@ TEST(Depthwise, UnderALongDilationTakesAPhaseAtATime) {
     EXPECT_EQ(algorithm("f32 nhwc[1, 65, 65, 256] -> depthwise(3x3, pad=6, dilation=6)"), "depthwise") << "too many";
     EXPECT_EQ(algorithm("f32 nhwc[1, 33, 33, 12] -> depthwise(3x3, pad=12, dilation=12)"), "depthwise") << "few lanes";
     EXPECT_EQ(algorithm("f32 nhwc[1, 14, 14, 64] -> depthwise(7x7, pad=9, dilation=3)"), "depthwise") << "long sums";
+    EXPECT_EQ(algorithm("f32 ndhwc[1, 4, 33, 33, 64] -> depthwise(1x3x3, pad=0x12x12, dilation=1x12x12)"),
+              "dilated_depthwise");
+    EXPECT_EQ(algorithm("f32 ndhwc[1, 4, 33, 33, 64] -> depthwise(1x3x3, pad=1x12x12, dilation=1x12x12)"), "depthwise");
 }
 
 // Whatever divides the input channels: a block of one thread takes a hundred times as long.
