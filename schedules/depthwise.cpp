@@ -505,10 +505,7 @@ class DepthwisePack : public PackGenerator<DepthwisePack> {
 public:
     void pack_weights(Func raw, Func packed) const {
         Var c("c"), kx("kx"), ky("ky"), kz("kz");
-        std::vector<Expr> where = raw_taps(stage(), {kx, ky, kz});
-        where.push_back(0);
-        where.push_back(c);
-        packed(c, kx, ky, kz) = raw(where);
+        packed(c, kx, ky, kz) = raw(raw_weight(stage(), {kx, ky, kz}, 0, 0, c));
     }
 };
 

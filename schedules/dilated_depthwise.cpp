@@ -168,10 +168,7 @@ class DilatedDepthwisePack : public PackGenerator<DilatedDepthwisePack> {
 public:
     void pack_weights(Func raw, Func packed) const {
         Var c("c"), kx("kx"), ky("ky");
-        std::vector<Expr> where = raw_taps(stage(), {kx, ky, 0});
-        where.push_back(0);
-        where.push_back(c);
-        packed(c, kx, ky) = raw(where);
+        packed(c, kx, ky) = raw(raw_weight(stage(), {kx, ky, 0}, 0, 0, c));
     }
 };
 
