@@ -52,6 +52,7 @@ using depthwise::hops_of_channels;
 using depthwise::in_tiles;
 using depthwise::is_literal;
 using depthwise::lanes_of_sums;
+using depthwise::leaves_out_border_rows;
 using depthwise::leaves_out_rows;
 using depthwise::leaves_out_zeros;
 using depthwise::most_copied_taps;
@@ -141,7 +142,6 @@ public:
         constrain_buffers();
         by_channel_ = vectors_of_channels(request().group, request().target);
         vector_ = static_cast<int>(lanes_of_sums(request().group, request().target));
-        output_vector_ = static_cast<int>(vector_extent(request().group, request().target));
         multiplier_ = static_cast<int>(stage().multiplier());
         placed_ = placements(in_tiles(request().group));
         source_ = source();
@@ -157,11 +157,7 @@ public:
         } else {
             define_loop();
         }
-        if (wider_sums()) {
-            sums_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n);
-        }
-        const Func sums = wider_sums() ? sums_ : accumulator_;
-        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(sums(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
+        output()(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = finish_sum(accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n), v_);
     }
 
     void schedule() {
@@ -183,11 +179,7 @@ public:
         if (separable != 0) schedule_row_pass(task);
         const Var along = by_channel_ ? v_.c : v_.x;
         // The bounds are stated because Halide does not see through every shifted tail that they are constant.
-        if (wider_sums()) {
-            schedule_sums();
-        } else {
-            accumulator_.compute_at(output(), inner);
-        }
+        accumulator_.compute_at(output(), inner);
         accumulator_.bound_extent(v_.c, by_channel_ ? vector_ : 1);
         accumulator_.bound_extent(v_.x, by_channel_ ? static_cast<int>(columns) : columns * vector_);
         accumulator_.bound_extent(v_.y, register_rows);
@@ -204,7 +196,8 @@ private:
     Func source() {
         if (!uses_strip(request().group, request().target)) return x();
         if (!fills_planes(request().group, request().target)) return with_border(x(), stage(), placed_);
-        filled_ = with_filled_border(x(), stage(), placed_, arguments()[0].view, read_of_plane());
+        const Stage bordered = leaves_out_border_rows(request()) ? without_border_rows(stage()) : stage();
+        filled_ = with_filled_border(x(), bordered, placed_, arguments()[0].view, read_of_plane());
         return filled_->bordered;
     }
 
@@ -224,7 +217,6 @@ private:
 
     // Of a tile's width.
     int tile_columns() const { return static_cast<int>(columns) * (by_channel_ ? 1 : vector_); }
-    int output_columns() const { return static_cast<int>(columns) * (by_channel_ ? 1 : output_vector_); }
     int task_columns() const { return tile_columns() * static_cast<int>(row_tiles); }
 
     // In the source, which is in padded coordinates where it is a strip.
@@ -241,10 +233,12 @@ private:
         r_ = RDom(0, size(ax.kernel), 0, size(ay.kernel), 0, size(az.kernel), "r");
         const Expr x = position(v_.x, r_[0], ax) + (copies_border(request()) ? size(ax.pad_before) : 0);
         const Expr row = position(v_.y, r_[1], ay);
-        const Expr y = in_place() ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
-                                  : inside_rows(v_.y, r_[1], ay, view[view_height].extent);
+        const bool knows_rows = leaves_out_border_rows(request());
+        const Expr y = in_place()   ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
+                       : knows_rows ? Halide::clamp(row - size(ay.pad_before), 0, size(view[view_height].extent) - 1)
+                                    : inside_rows(v_.y, r_[1], ay, view[view_height].extent);
         const Expr z = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
-        if (leaves_out_rows(request().group, register_rows, request().target)) leave_out_rows(ay);
+        if (!knows_rows && leaves_out_rows(request().group, register_rows, request().target)) leave_out_rows(ay);
         if (selects_columns() && !in_place()) leave_out_columns(ax);
         const Expr column = selects_columns() ? nearest_column(x, row) : x;
         const Expr product = weight() * source_(v_.c / multiplier_, v_.g, column, y, z, v_.n);
@@ -253,6 +247,7 @@ private:
         if (selects_columns()) term = Halide::select(inside(x, view_width), term, 0.0f);
         if (in_place()) term = Halide::select(inside(row, view_height), term, 0.0f);
         if (meets_zeros(request())) term = Halide::select(nonfinite() && !inside_border(x, y, z), 0.0f, product);
+        if (knows_rows) term = Halide::select(within(row, placed_[1]), term, 0.0f);
         if (stage().weights) term = Halide::select(weight() != 0.0f, term, 0.0f);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) = start_of_sum(v_);
         accumulator_(v_.c, v_.g, v_.x, v_.y, v_.z, v_.n) += term;
@@ -292,7 +287,8 @@ private:
     // Of positions in a strip, or in a copy, whose border is before and behind rows alone.
     Expr inside_border(const Expr &x, const Expr &y, const Expr &z) const {
         if (copies_border(request())) return within(x, placed_[0]);
-        return within(x, placed_[0]) && within(y, placed_[1]) && within(z, placed_[2]);
+        const Expr in_rows = leaves_out_border_rows(request()) ? Halide::Internal::const_true() : within(y, placed_[1]);
+        return within(x, placed_[0]) && in_rows && within(z, placed_[2]);
     }
 
     // The input with the border before and behind each row.
@@ -374,8 +370,6 @@ private:
         }
     }
 
-    bool wider_sums() const { return output_vector_ < vector_; }
-
     int planes() const { return size(planes_at_a_time(request().group, task_channels_, request().target)); }
 
     // All that is read has to be said: Halide takes it for a fact, and computes what would read more elsewhere. The
@@ -385,20 +379,10 @@ private:
         const auto span = [&](ViewAxis axis, int64_t outputs) {
             return size(input_span(stage_axis(stage(), axis), outputs));
         };
-        const int64_t columns_of_row = view[view_width].extent + (vector_ - output_vector_);
-        return {span(view_width, columns_of_row), span(view_height, view[view_height].extent),
-                span(view_depth, view[view_depth].extent)};
-    }
-
-    // Of the rows of a register tile, whole vectors, from which the output takes what is in its rows.
-    void schedule_sums() {
-        const Var yo("yo"), yi("yi");
-        sums_.compute_at(output(), v_.y).store_in(Halide::MemoryType::Stack);
-        sums_.bound_extent(v_.x, vector_).bound_extent(v_.y, register_rows);
-        for (const Var &var : {v_.c, v_.g, v_.z, v_.n}) sums_.bound_extent(var, 1);
-        sums_.split(v_.y, yo, yi, register_rows, TailStrategy::RoundUp);
-        sums_.reorder({v_.x, yi, yo}).vectorize(v_.x, vector_, TailStrategy::RoundUp).unroll(yi);
-        accumulator_.compute_at(sums_, yo);
+        const int64_t columns_of_row = std::max<int64_t>(view[view_width].extent, vector_);
+        const int rows_read = leaves_out_border_rows(request()) ? size(arguments()[0].view[view_height].extent)
+                                                                : span(view_height, view[view_height].extent);
+        return {span(view_width, columns_of_row), rows_read, span(view_depth, view[view_depth].extent)};
     }
 
     int depth_stride() const { return size(stage_axis(stage(), view_depth).stride); }
@@ -445,8 +429,9 @@ private:
         y.split(v_.c, cp, co, task_channels_, TailStrategy::ShiftInwards);
         y.split(co, co, ci, tile_c, TailStrategy::ShiftInwards);
         if (in_tiles(request().group)) return schedule_tiles(task, cp, co, ci);
-        split_parts(y, view, parts, output_columns(), part);
-        y.split(v_.x, xo, xi, output_columns(), TailStrategy::ShiftInwards);
+        split_parts(y, view, parts, tile_columns(), part);
+        const TailStrategy tail = by_channel_ ? TailStrategy::ShiftInwards : tail_of_row(vector_);
+        y.split(v_.x, xo, xi, tile_columns(), tail);
         y.split(v_.y, v_.y, yi, register_rows, TailStrategy::ShiftInwards);
         Var innermost = co;
         std::vector<Halide::VarOrRVar> order{ci, xi, yi, co, xo, v_.y, v_.z};
@@ -464,11 +449,15 @@ private:
             y.split(co, block_, co, planes());
             plane_ = block_;
         }
-        y.vectorize(by_channel_ ? ci : xi, output_vector_).unroll(ci).unroll(xi).unroll(yi);
-        y.never_partition(task);
+        if (tail == TailStrategy::ShiftInwards) {
+            y.vectorize(by_channel_ ? ci : xi, vector_).unroll(ci).unroll(xi);
+        } else {
+            y.vectorize(xi);  // one vector, which Halide does not split once more
+        }
+        y.unroll(yi).never_partition(task);
         // In the first and the last rows too, only the first and the last tiles ask for the border.
         const bool ends =
-            stage_axis(stage(), view_width).pad_before > 0 && view[view_width].extent > int64_t{2} * output_columns();
+            stage_axis(stage(), view_width).pad_before > 0 && view[view_width].extent > int64_t{2} * tile_columns();
         if (ends && reads_rows_in_place(request().group, request().target)) y.always_partition(xo);
         return innermost;
     }
@@ -492,11 +481,11 @@ private:
     RDom r_;
     Placements placed_;
     std::optional<FilledPlane> filled_;
-    Func source_{"source"}, row_pass_{"row_pass"}, copy_{"copy"}, accumulator_{"accumulator"}, sums_{"sums"};
+    Func source_{"source"}, row_pass_{"row_pass"}, copy_{"copy"}, accumulator_{"accumulator"};
     Halide::Buffer<float> table_;
     Var plane_, block_{"block"};  // the loop over channels, or vectors of them; over blocks of planes
     bool by_channel_ = true;
-    int vector_ = 1, output_vector_ = 1, multiplier_ = 1, task_channels_ = 1;
+    int vector_ = 1, multiplier_ = 1, task_channels_ = 1;
 };
 
 // ---- weight packing

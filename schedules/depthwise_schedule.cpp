@@ -161,9 +161,10 @@ struct PixelTile {
 // another, and what the last tiles compute twice. Of equals one vector of the most rows, which share inputs (3x3 at 112
 // x 112: 0.052 ms with 1 x 7, 0.10 with 7 x 4); under a stride, where an input takes two loads and a shuffle, the
 // fewest, of at most 8 rows (3x3 stride 2 at 112 x 112: 0.079 ms with 1 x 4, 0.12 with 3 x 4; 128 channels at 56 x 56
-// with 7 rows 0.74 of the time of 14). In place, where the tiles at the ends of a row and of a plane take
-// longer, one vector, and 4 rows of a small kernel (3x3 stride 2 at 112 x 112: 0.051 ms with 1 x 4, 0.071 with 2 x 4,
-// 0.065 with 1 x 8; 5x5: 0.24 with 1 x 4, 0.18 with 1 x 8).
+// with 7 rows 0.74 of the time of 14). Half of the registers are left to a column of weights and inputs that rows share
+// (with 16 of them 3x3 at 28 x 28 takes with 7 rows 0.58 of the time of 14, 5x5 0.76). In place, where the tiles at the
+// ends of a row and of a plane take longer, one vector, and 4 rows of a small kernel (3x3 stride 2 at 112 x 112: 0.051
+// ms with 1 x 4, 0.071 with 2 x 4, 0.065 with 1 x 8; 5x5: 0.24 with 1 x 4, 0.18 with 1 x 8).
 PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most_vectors, const Target &target) {
     constexpr int64_t independent_sums = 8;  // two FMAs a cycle, each done after 4
     const Stage &stage = group.stage(0);
@@ -180,8 +181,9 @@ PixelTile default_pixel_tile(const StageGroup &group, int64_t rows, int64_t most
     for (int64_t vectors = 1; vectors <= most_vectors; vectors++) {
         for (int64_t tile_rows = 1; tile_rows <= most_rows; tile_rows++) {
             const int64_t sums = vectors * tile_rows;
-            const bool one_body = sums * taps <= most_taps || shares_rows(stage, tile_rows, sums);
-            if (sums > 1 && (!fits_registers({1, sums}, target) || !one_body)) break;
+            const bool shared = shares_rows(stage, tile_rows, sums), one_body = sums * taps <= most_taps || shared;
+            const bool fits = fits_registers({1, sums}, target) && (!shared || sums <= target.vector_registers() / 2);
+            if (sums > 1 && (!fits || !one_body)) break;
             const int64_t tiles = ceil_divided(width, vectors * lanes) * ceil_divided(rows, tile_rows);
             const int64_t cycles = tiles * std::max(sums, independent_sums);
             if (cycles > least || (cycles == least && (axis.stride > 1 || vectors > best.vectors))) continue;

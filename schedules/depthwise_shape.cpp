@@ -124,6 +124,15 @@ bool fills_planes(const StageGroup &group, const Target &target) {
     return may_fill_border(stage) && !factors_of(stage) && plane_bytes(group) <= target.l1_bytes / 2;
 }
 
+bool leaves_out_border_rows(const KernelRequest &request) {
+    const Stage &stage = request.group.stage(0);
+    const int64_t rows = request.schedule.knob("register_rows").value_or(1);
+    const int64_t sums = rows * *request.schedule.knob("columns");
+    return fills_planes(request.group, request.target) && leaves_out_zeros(request.group, request.target) &&
+           is_padded(stage_axis(stage, view_height)) && rows == output_view(request.group)[view_height].extent &&
+           shares_rows(stage, rows, sums);
+}
+
 int64_t planes_at_a_time(const StageGroup &group, int64_t channels, const Target &target) {
     if (group.stage(0).multiplier() > 1) return 1;
     const int64_t fitting = target.l1_bytes / 4 / std::max<int64_t>(plane_bytes(group), 1);

@@ -139,6 +139,13 @@ protected:
         return table;
     }
 
+    // How a row of outputs falls into vectors of pixels: the last one shifted inwards. Of a row shorter than the one
+    // that holds it, what is past its end is not stored; nor are there further tensors to load it from.
+    Halide::TailStrategy tail_of_row(int vector) const {
+        if (vector <= arguments().back().view[view_width].extent) return Halide::TailStrategy::ShiftInwards;
+        return reads_operands() ? Halide::TailStrategy::Predicate : Halide::TailStrategy::PredicateStores;
+    }
+
     bool reads_operands() const {
         for (const KernelArgument &argument : arguments()) {
             if (argument.role == KernelArgument::Role::operand) return true;

@@ -102,6 +102,13 @@ bool may_fill_border(const Stage &stage) {
     return stage.pad_mode == PadMode::zeros || stage.pad_mode == PadMode::constant;
 }
 
+Stage without_border_rows(Stage stage) {
+    if (stage.axes.size() < 2) return stage;
+    Axis &height = stage.axes[stage.axes.size() - 2];
+    height.pad_before = height.pad_after = 0;
+    return stage;
+}
+
 FilledPlane with_filled_border(const Func &input, const Stage &stage, const Placements &placements, const View &view,
                                const std::array<int, 3> &read) {
     const auto width = static_cast<int>(view[view_width].extent), height = static_cast<int>(view[view_height].extent);

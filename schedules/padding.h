@@ -55,6 +55,7 @@ struct FilledPlane {
     int extent = 0;             // pixels of a plane
 };
 bool may_fill_border(const Stage &stage);
+Stage without_border_rows(Stage stage);  // for planes whose border is before and behind rows alone
 FilledPlane with_filled_border(const Halide::Func &input, const Stage &stage, const Placements &placements,
                                const View &view, const std::array<int, 3> &read);
 

@@ -58,6 +58,15 @@ const std::vector<Case> cases{
     {"DilatedPlanesUnderPaddingAlongTheDepth",
      "f32 ndhwc[1, 3, 9, 9, 16] -> depthwise(1x3x3, stride=2x1x1, pad=1x4x4, dilation=1x4x4)"},
     {"ADilationLongerThanTheImage", "f32 nhwc[1, 5, 7, 33] -> depthwise(3x3, pad=9, dilation=9) + bias"},
+    {"RowsShorterThanAVectorBesideAFurtherTensor",
+     "(x: f32 nchw[2, 5, 14, 14], t1: f32 nchw[2, 5, 14, 14]) -> depthwise(5x5, pad=2) + bias + add(t1)"},
+    {"PlanesAsHighAsATileUnderUnevenPadding", "f32 nchw[1, 6, 9, 13] -> depthwise(5x3, pad=[4:1, 0:2]) + bias"},
+    {"PlanesAsHighAsATileOfThreeAxes", "f32 ncdhw[2, 3, 4, 7, 7] -> depthwise(3x3x3, pad=1)"},
+    {"DilatedRowsShorterThanAVectorBesideAFurtherTensor",
+     "(x: f32 nchw[2, 7, 12, 12], t1: f32 nchw[1, 7, 11, 13]) -> "
+     "depthwise(3x3, pad=[6:1, 3:4], dilation=4x3) + add(t1)"},
+    {"DilatedPlanesOfADepth", "f32 ncdhw[2, 5, 3, 12, 21] -> depthwise(1x3x3, pad=0x4x5, dilation=1x4x5) + bias"},
+    {"DilatedRowsWithoutPadding", "f32 nchw[1, 9, 13, 20] -> depthwise(3x2, pad=5x0, dilation=5x2)"},
     {"LargePlanesInPlaceOfThreeAxes", "f32 ncdhw[1, 2, 3, 96, 99] -> depthwise(3x3x3, stride=1x2x2, pad=1)"},
 };
 

@@ -43,6 +43,9 @@ LayerBuilder depthwise(int64_t height, int64_t width) {
 LayerBuilder depthwise_dilated(int64_t height, int64_t width) {
     return LayerBuilder(test::nhwc(1, height, width, 20)).depthwise({line(3, 1, 3, 3)[0], line(2, 1, 4, 4)[0]});
 }
+LayerBuilder dilated_channels_first(int64_t height, int64_t width) {
+    return LayerBuilder(tensor(Layout::nchw, 2, {height, width}, 6)).depthwise({line(2, 1, 4, 4)[0], line(3, 1, 1)[0]});
+}
 LayerBuilder depthwise_channels_first(int64_t height, int64_t width) {
     return LayerBuilder(tensor(Layout::nchw, 1, {height, 2 * width - 1}, 3))
         .depthwise({line(5, 1, 2)[0], line(3, 2, 1)[0]});
@@ -117,6 +120,7 @@ const std::vector<Specimen> &specimens() {
                                            {"ThreeAxes", three_axes},
                                            {"Depthwise", depthwise},
                                            {"DepthwiseDilated", depthwise_dilated},
+                                           {"DilatedChannelsFirst", dilated_channels_first},
                                            {"DepthwiseChannelsFirst", depthwise_channels_first},
                                            {"WideKernelChannelsFirst", wide_kernel_channels_first},
                                            {"Multiplied", multiplied},

@@ -127,6 +127,9 @@ TEST(Depthwise, UnderALongDilationTakesAPhaseAtATime) {
     EXPECT_EQ(algorithm("f32 ndhwc[1, 4, 33, 33, 64] -> depthwise(1x3x3, pad=0x12x12, dilation=1x12x12)"),
               "dilated_depthwise");
     EXPECT_EQ(algorithm("f32 ndhwc[1, 4, 33, 33, 64] -> depthwise(1x3x3, pad=1x12x12, dilation=1x12x12)"), "depthwise");
+    EXPECT_EQ(algorithm("f32 nchw[1, 64, 33, 33] -> depthwise(3x3, pad=6, dilation=6)"), "dilated_depthwise");
+    EXPECT_EQ(algorithm("f32 nchw[1, 64, 33, 33] -> depthwise(3x3, pad=1x6, dilation=1x6)"), "depthwise") << "1 phase";
+    EXPECT_EQ(algorithm("f32 nchw[1, 64, 14, 14] -> depthwise(5x5, pad=4, dilation=2)"), "depthwise") << "long sums";
 }
 
 // Whatever divides the input channels: a block of one thread takes a hundred times as long.

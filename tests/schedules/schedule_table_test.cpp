@@ -40,6 +40,7 @@ const std::vector<std::string> lines{
     "f32 nhwc[1, 5, 5, 1] -> depthwise(3x3, weights=[[1, 2, 1], [2, 4, 2], [1, 2, 1]])",
     "f32 nhwc[1, 56, 56, 128] -> depthwise(31x31, pad=15)",
     "f32 nhwc[1, 33, 33, 256] -> depthwise(3x3, pad=12, dilation=12)",
+    "f32 nchw[1, 256, 33, 33] -> depthwise(3x3, pad=12, dilation=12)",
     "f32 nhwc[1, 4, 4, 512] -> transposed(256, 4x4, stride=2, pad=1)",
     "f32 nhwc[1, 32, 32, 64] -> transposed(3, 4x4, stride=2, pad=1)",
     "f32 nhwc[1, 9, 9, 21] -> transposed(21, 64x64, stride=32, pad=16, groups=21)",
