@@ -196,9 +196,13 @@ private:
     Func source() {
         if (!uses_strip(request().group, request().target)) return x();
         if (!fills_planes(request().group, request().target)) return with_border(x(), stage(), placed_);
-        const Stage bordered = leaves_out_border_rows(request()) ? without_border_rows(stage()) : stage();
+        const bool in_rows_alone = leaves_out_border_rows(request());
+        const Stage bordered = in_rows_alone ? without_border_rows(stage()) : stage();
         filled_ = with_filled_border(x(), bordered, placed_, arguments()[0].view, read_of_plane());
-        return filled_->bordered;
+        if (!in_rows_alone) return filled_->bordered;
+        Placements in_plane = placed_;
+        in_plane[0].padded = in_plane[2].padded = false;  // by then
+        return convc::in_place(filled_->bordered, in_plane);
     }
 
     void schedule_update(Halide::Stage update, const Var &along) {
@@ -234,9 +238,8 @@ private:
         const Expr x = position(v_.x, r_[0], ax) + (copies_border(request()) ? size(ax.pad_before) : 0);
         const Expr row = position(v_.y, r_[1], ay);
         const bool knows_rows = leaves_out_border_rows(request());
-        const Expr y = in_place()   ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
-                       : knows_rows ? Halide::clamp(row - size(ay.pad_before), 0, size(view[view_height].extent) - 1)
-                                    : inside_rows(v_.y, r_[1], ay, view[view_height].extent);
+        const Expr y = in_place() ? Halide::clamp(Halide::likely(row), 0, size(view[view_height].extent) - 1)
+                                  : inside_rows(v_.y, r_[1], ay, view[view_height].extent);
         const Expr z = inside_rows(v_.z, r_[2], az, view[view_depth].extent);
         if (!knows_rows && leaves_out_rows(request().group, register_rows, request().target)) leave_out_rows(ay);
         if (selects_columns() && !in_place()) leave_out_columns(ax);
@@ -287,8 +290,7 @@ private:
     // Of positions in a strip, or in a copy, whose border is before and behind rows alone.
     Expr inside_border(const Expr &x, const Expr &y, const Expr &z) const {
         if (copies_border(request())) return within(x, placed_[0]);
-        const Expr in_rows = leaves_out_border_rows(request()) ? Halide::Internal::const_true() : within(y, placed_[1]);
-        return within(x, placed_[0]) && in_rows && within(z, placed_[2]);
+        return within(x, placed_[0]) && within(y, placed_[1]) && within(z, placed_[2]);
     }
 
     // The input with the border before and behind each row.
